@@ -1,0 +1,12 @@
+"""The Django application of the project itself: it makes the Celery app the current one in every process."""
+
+from django.apps import AppConfig
+
+
+class ProjectConfig(AppConfig):
+    name = "project"
+
+    def ready(self) -> None:
+        # `project/__init__.py` stays empty so that project.kafka can be imported without Django;
+        # tasks declared with @shared_task therefore find their app here.
+        from project import celery  # noqa: F401

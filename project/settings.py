@@ -1,0 +1,169 @@
+"""All settings, read from the environment; .env.example explains each.
+
+The order of precedence: the process' environment, then `.env`, then `var/run.env` (the addresses of the services
+that a running `bin/run` has started, so that plain `manage.py` and `celery` commands join them).
+"""
+
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = environ.Env()
+for env_file in env.list("ENV_FILES", default=[str(BASE_DIR / ".env"), str(VAR_DIR / "run.env")]):
+    if Path(env_file).is_file():
+        env.read_env(env_file)
+
+# --- Django ---------------------------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+if not SECRET_KEY:
+    # Commands that sign nothing (migrate, worker …) run without one; each process then gets its own.
+    from django.core.management.utils import get_random_secret_key
+
+    SECRET_KEY = get_random_secret_key()
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "django_filters",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "project",
+    "rates",
+    "notifier",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Several processes write: readers don't block the writer (WAL), a writer takes its lock at BEGIN instead of
+    # failing half-way, and waits for its turn. https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-notes
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    VAR_DIR.mkdir(exist_ok=True)
+else:
+    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
+    DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(VAR_DIR / "static"))
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Bank of Russia rates",
+    "DESCRIPTION": "Rates of the Bank of Russia, and requests that send one by Telegram.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+# The largest body that the API reads, in bytes; a rate request takes about 60.
+API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", default=16 * 1024)
+
+# --- Services -------------------------------------------------------------------------------------------------------
+
+KAFKA_BOOTSTRAP_SERVERS = env.list("KAFKA_BOOTSTRAP_SERVERS", default=["127.0.0.1:9092"])
+REDIS_URL = env.str("REDIS_URL", default="") or "redis://{}:{}/0".format(
+    env.str("REDIS_HOST", default="127.0.0.1"), env.int("REDIS_PORT", default=6379)
+)
+
+# --- Rates ----------------------------------------------------------------------------------------------------------
+
+# The folder of the Bank of Russia's scripts (XML_daily.asp …).
+CBR_URL = env.str("CBR_URL", default="https://www.cbr.ru/scripts/")
+CBR_USER_AGENT = env.str("CBR_USER_AGENT", default="celery-kafka-rates/0.1 (+set CBR_USER_AGENT to your contact)")
+CBR_CONNECT_TIMEOUT_SECONDS = env.float("CBR_CONNECT_TIMEOUT_SECONDS", default=3.0)
+CBR_READ_TIMEOUT_SECONDS = env.float("CBR_READ_TIMEOUT_SECONDS", default=10.0)
+CBR_MAX_BYTES = env.int("CBR_MAX_BYTES", default=1024 * 1024)
+RATE_CACHE_TTL_SECONDS = env.int("RATE_CACHE_TTL_SECONDS", default=60)
+
+# --- Notifier -------------------------------------------------------------------------------------------------------
+
+BOT_TOKEN = env.str("BOT_TOKEN", default="")
+TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org")
+# "telegram", "console", "memory" or the dotted path of a backend class.
+NOTIFIER_BACKEND = env.str("NOTIFIER_BACKEND", default="telegram" if BOT_TOKEN else "console")
+# The language of the messages: "ru" or "en".
+NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
+
+# --- Celery: the broker's settings are all here ---------------------------------------------------------------------
+
+CELERY_BROKER_URL = ";".join(f"kafka://{host}" for host in KAFKA_BOOTSTRAP_SERVERS)
+CELERY_BROKER_TRANSPORT_OPTIONS = env.json("KAFKA_TRANSPORT_OPTIONS", default={})
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_RESULT_BACKEND = REDIS_URL
+CELERY_RESULT_EXPIRES = 3600
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "rates"
+CELERY_TASK_QUEUES = {"rates": {"routing_key": "rates"}, "notifications": {"routing_key": "notifications"}}
+CELERY_TASK_ROUTES = {"rates.*": {"queue": "rates"}, "notifier.*": {"queue": "notifications"}}
+# At least once: a task is acknowledged when it has ended, and goes back to the queue when its process dies
+# (without the second setting Celery acknowledges a task whose process died).
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TRACK_STARTED = False
+CELERY_TASK_SOFT_TIME_LIMIT = env.int("TASK_SOFT_TIME_LIMIT_SECONDS", default=30)
+CELERY_TASK_TIME_LIMIT = env.int("TASK_TIME_LIMIT_SECONDS", default=40)
+CELERY_WORKER_PREFETCH_MULTIPLIER = env.int("WORKER_PREFETCH_MULTIPLIER", default=4)
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
