@@ -1,0 +1,69 @@
+"""The request log: one row a request, from the POST to the delivered message."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class RateRequest(models.Model):
+    """Who asked for which rate and how far that went. Only `notifier.requests` changes a row."""
+
+    class Status(models.TextChoices):
+        ACCEPTED = "accepted"
+        FETCHING = "fetching"
+        NOTIFYING = "notifying"
+        DELIVERED = "delivered"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    currency_char_code = models.CharField("currency", max_length=3)
+    # People have positive ids, groups and channels negative ones.
+    telegram_id = models.BigIntegerField()
+    status = models.CharField(max_length=9, choices=Status, default=Status.ACCEPTED)
+
+    created_at = models.DateTimeField("created", default=timezone.now)
+    # Later than created_at where a failed request was sent again.
+    accepted_at = models.DateTimeField(default=timezone.now)
+    fetching_at = models.DateTimeField(null=True)
+    notifying_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    # The rate as it was told. found is None until the sheet was asked.
+    found = models.BooleanField(null=True)
+    nominal = models.PositiveIntegerField(null=True)
+    value = models.DecimalField(max_digits=24, decimal_places=8, null=True)
+    sheet_date = models.DateField(null=True)
+    fresh = models.BooleanField(null=True)
+    text = models.TextField(blank=True)
+
+    fetch_attempts = models.PositiveIntegerField(default=0)
+    notify_attempts = models.PositiveIntegerField(default=0)
+    # The last error, kept also while the step is tried again.
+    error_code = models.CharField(max_length=40, blank=True)
+    error = models.TextField(blank=True)
+
+    # Confirmed publishes of the chain, and the time of the newest.
+    publishes = models.PositiveIntegerField(default=0)
+    published_at = models.DateTimeField(null=True)
+    # Until then one notify task has the right to send; nobody else may.
+    lease_until = models.DateTimeField(null=True)
+    # When the sweeper takes this request for stuck, unless a step moves it on. None once it has ended.
+    sweep_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["-created_at"], name="request_newest"),
+            models.Index(fields=["status", "-created_at"], name="request_status"),
+            models.Index(fields=["currency_char_code", "-created_at"], name="request_currency"),
+            models.Index(fields=["telegram_id", "-created_at"], name="request_person"),
+            models.Index(
+                fields=["error_code", "-created_at"], name="request_error", condition=~Q(error_code="")
+            ),
+            models.Index(fields=["sweep_at"], name="request_sweep", condition=Q(sweep_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency_char_code} → {self.telegram_id} ({self.status})"
