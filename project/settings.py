@@ -138,6 +138,8 @@ RATE_CACHE_TTL_SECONDS = env.int("RATE_CACHE_TTL_SECONDS", default=60)
 
 BOT_TOKEN = env.str("BOT_TOKEN", default="")
 TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org")
+# The longest that one call of the Bot API may take.
+TELEGRAM_TIMEOUT_SECONDS = env.int("TELEGRAM_TIMEOUT_SECONDS", default=10)
 # "telegram", "console", "memory" or the dotted path of a backend class.
 NOTIFIER_BACKEND = env.str("NOTIFIER_BACKEND", default="telegram" if BOT_TOKEN else "console")
 # The language of the messages: "ru" or "en".
@@ -148,7 +150,10 @@ NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
 CELERY_BROKER_URL = ";".join(f"kafka://{host}" for host in KAFKA_BOOTSTRAP_SERVERS)
 CELERY_BROKER_TRANSPORT_OPTIONS = env.json("KAFKA_TRANSPORT_OPTIONS", default={})
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_RESULT_BACKEND = REDIS_URL
+# See project.results: no task and no POST waits for Redis. The times are seconds.
+CELERY_RESULT_BACKEND = f"project.results:RedisBackend+{REDIS_URL}"
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2.0
+CELERY_REDIS_SOCKET_TIMEOUT = 5.0
 CELERY_RESULT_EXPIRES = 3600
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
