@@ -1,0 +1,102 @@
+"""The newest answer in Redis, shared by all processes, and the lock that lets one of them ask the CBR.
+
+Redis away is no reason to fail: every function then logs a warning and says that it has nothing.
+"""
+
+import enum
+import functools
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.exceptions import LockError, RedisError
+from redis.retry import Retry
+
+from rates.answer import Answer
+
+logger = logging.getLogger(__name__)
+
+# A new format gets a new key, so that two versions can run side by side while one replaces the other.
+ANSWER_KEY = "rates:newest:1"
+LOCK_KEY = "rates:newest:lock"
+# A question takes some 25 seconds at worst; the lock of a process that died in it goes after this.
+LOCK_SECONDS = 30
+POLL_SECONDS = 0.05
+SOCKET_SECONDS = 1.0
+
+
+class Flight(enum.Enum):
+    """The part of a process in a flight: LEADER asks, OTHERS ask still, ALONE means that nobody can be seen."""
+
+    LEADER = "leader"
+    OTHERS = "others"
+    ALONE = "alone"
+
+
+@functools.lru_cache(maxsize=8)
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=SOCKET_SECONDS,
+        # Once more at once, for a connection that was closed while it idled.
+        retry=Retry(NoBackoff(), 1),
+        decode_responses=True,
+    )
+
+
+def client() -> redis.Redis:
+    """The process' client; its pool makes new connections after a fork."""
+    return _client(settings.REDIS_URL)
+
+
+def get() -> Answer | None:
+    """The cached answer, or None."""
+    try:
+        text = client().get(ANSWER_KEY)
+    except RedisError as error:
+        logger.warning("The cache of rates is away: %s", error)
+        return None
+    try:
+        return Answer.loads(str(text)) if text else None
+    except (ValueError, KeyError, TypeError) as error:
+        logger.warning("The cached rates can't be read: %r", error)
+        return None
+
+
+def put(answer: Answer, seconds: float) -> None:
+    """Keeps `answer` for `seconds`."""
+    try:
+        client().set(ANSWER_KEY, answer.dumps(), px=max(int(seconds * 1000), 1))
+    except RedisError as error:
+        logger.warning("The cache of rates is away: %s", error)
+
+
+def forget() -> None:
+    """Drops the cached answer, for a sheet that came by another way."""
+    try:
+        client().delete(ANSWER_KEY)
+    except RedisError as error:
+        logger.warning("The cache of rates is away: %s", error)
+
+
+@contextmanager
+def single_flight(wait_seconds: float) -> Iterator[Flight]:
+    """Waits at most `wait_seconds` for the lock, holds it for the block, and says what came of it."""
+    lock = client().lock(LOCK_KEY, timeout=LOCK_SECONDS, sleep=POLL_SECONDS, thread_local=False)
+    try:
+        flight = Flight.LEADER if lock.acquire(blocking_timeout=wait_seconds) else Flight.OTHERS
+    except RedisError as error:
+        logger.warning("The lock of rates is away: %s", error)
+        flight = Flight.ALONE
+    try:
+        yield flight
+    finally:
+        if flight is Flight.LEADER:
+            try:
+                lock.release()
+            except (LockError, RedisError) as error:
+                logger.warning("The lock of rates was lost: %s", error)

@@ -1,0 +1,85 @@
+"""The Bank of Russia's service: one question, bounded in time and in size.
+
+It stands behind a guard that knows neither ETag nor Last-Modified, answers some clients with an HTML page or 403,
+and asks for few requests: https://www.cbr.ru/development/sxml/.
+"""
+
+import time
+import zlib
+from urllib.parse import urljoin
+
+import requests
+import urllib3
+from django.conf import settings
+
+from rates.sheets import BadSheet, Sheet, parse_sheet
+
+CHUNK_BYTES = 16 * 1024
+MAX_REDIRECTS = 5
+
+
+class CbrUnavailable(Exception):
+    """The CBR could not be reached or sent something else than a sheet: use what is stored. The text says why."""
+
+
+def transfer_bound() -> float:
+    """Seconds after which a reply that still trickles in is given up; one read more may be under way then."""
+    return settings.CBR_CONNECT_TIMEOUT_SECONDS + settings.CBR_READ_TIMEOUT_SECONDS
+
+
+def fetch_sheet() -> Sheet:
+    """The newest sheet that the CBR has registered. Raises CbrUnavailable."""
+    try:
+        return parse_sheet(_get("XML_daily.asp"))
+    except BadSheet as error:
+        raise CbrUnavailable(f"the CBR's reply is no sheet: {error}") from error
+
+
+def _get(script: str) -> bytes:
+    # A folder without its last slash would lose its last part.
+    url = urljoin(settings.CBR_URL.rstrip("/") + "/", script)
+    deadline = time.monotonic() + transfer_bound()
+    timeout = (settings.CBR_CONNECT_TIMEOUT_SECONDS, settings.CBR_READ_TIMEOUT_SECONDS)
+    headers = {"User-Agent": settings.CBR_USER_AGENT, "Accept": "application/xml, text/xml"}
+    try:
+        with requests.Session() as session:
+            session.max_redirects = MAX_REDIRECTS
+            with session.get(url, headers=headers, timeout=timeout, stream=True) as response:
+                if response.status_code != requests.codes.ok:
+                    raise CbrUnavailable(f"the CBR answers with status {response.status_code}")
+                return _read(response.raw, deadline)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise CbrUnavailable(f"the CBR can't be reached: {type(error).__name__}: {error}"[:500]) from error
+
+
+def _read(raw: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """The body, at most CBR_MAX_BYTES of it both on the wire and unpacked."""
+    body = bytearray()
+    # read1 returns what has come; read would wait for a whole chunk, however slowly it trickles in.
+    while chunk := raw.read1(CHUNK_BYTES, decode_content=False):
+        body += chunk
+        _check_size(len(body))
+        if time.monotonic() > deadline:
+            raise CbrUnavailable("the CBR's reply took too long")
+    return _unpack(bytes(body), raw.headers.get("Content-Encoding", "identity").lower())
+
+
+def _unpack(body: bytes, encoding: str) -> bytes:
+    if encoding == "identity":
+        return body
+    if encoding not in {"gzip", "deflate"}:
+        raise CbrUnavailable(f"the CBR's reply has the unknown encoding {encoding[:40]}")
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        unpacked = unpacker.decompress(body, settings.CBR_MAX_BYTES + 1)
+    except zlib.error as error:
+        raise CbrUnavailable(f"the CBR's reply can't be unpacked: {error}") from error
+    _check_size(len(unpacked))
+    if not unpacker.eof:
+        raise CbrUnavailable("the CBR's reply is cut off")
+    return unpacked
+
+
+def _check_size(size: int) -> None:
+    if size > settings.CBR_MAX_BYTES:
+        raise CbrUnavailable(f"the CBR's reply is larger than {settings.CBR_MAX_BYTES} bytes")

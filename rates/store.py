@@ -1,0 +1,125 @@
+"""The rates in the database: a correction overwrites, history stays, saving twice changes nothing."""
+
+import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from rates.catalogue import english_name
+from rates.models import CbrContact, Currency, Rate, StoredSheet
+from rates.sheets import Sheet, SheetRate
+
+# Beat asks the CBR at least every hour; without an answer for longer the stored sheet may not be the newest.
+FRESH_FOR = datetime.timedelta(hours=2)
+
+
+def stored_sheet(date: datetime.date) -> Sheet | None:
+    """The whole sheet for `date`, ordered by code, or None where none is stored."""
+    if not StoredSheet.objects.filter(date=date).exists():
+        return None
+    rows = Rate.objects.filter(date=date).select_related("currency").order_by("currency__char_code")
+    return Sheet(date, tuple(_sheet_rate(row) for row in rows))
+
+
+def newest_stored_sheet() -> Sheet | None:
+    """The whole sheet with the latest date, or None where nothing is stored."""
+    date = newest_stored_date()
+    return stored_sheet(date) if date else None
+
+
+def newest_stored_date() -> datetime.date | None:
+    """The date of the newest whole sheet."""
+    return StoredSheet.objects.order_by("-date").values_list("date", flat=True).first()
+
+
+@transaction.atomic
+def save_sheet(sheet: Sheet) -> None:
+    """Makes the day's stored rates exactly those of `sheet`."""
+    now = timezone.now()
+    if _same(stored_sheet(sheet.date), sheet):
+        StoredSheet.objects.filter(date=sheet.date).update(updated_at=now)
+        return
+    newest = newest_stored_date()
+    # An old sheet must not bring back the names and ids of its time.
+    ids = _save_currencies(sheet, overwrite=newest is None or sheet.date >= newest)
+    Rate.objects.bulk_create(
+        [_row(ids[rate.char_code], sheet.date, rate.nominal, rate.value, now) for rate in sheet.rates],
+        update_conflicts=True,
+        unique_fields=["currency", "date"],
+        update_fields=["nominal", "value", "updated_at"],
+    )
+    Rate.objects.filter(date=sheet.date).exclude(currency_id__in=ids.values()).delete()
+    StoredSheet.objects.update_or_create(date=sheet.date, defaults={"updated_at": now})
+
+
+@transaction.atomic
+def add_sheet(sheet: Sheet) -> bool:
+    """Saves `sheet` if none is stored for its day; says whether it did. What the CBR has corrected stays."""
+    if StoredSheet.objects.filter(date=sheet.date).exists():
+        return False
+    save_sheet(sheet)
+    return True
+
+
+def note_contact(asked_at: datetime.datetime, error: str = "") -> None:
+    """Keeps when the CBR was asked, and the error unless it answered."""
+    outcome = {"asked_at": asked_at, "error": error}
+    if not error:
+        outcome["answered_at"] = timezone.now()
+    CbrContact.objects.update_or_create(pk=1, defaults=outcome)
+
+
+def last_contact() -> CbrContact | None:
+    """When the CBR was last asked, and how it went."""
+    return CbrContact.objects.filter(pk=1).first()
+
+
+def is_fresh() -> bool:
+    """Whether the CBR was asked lately and answered, so that the newest stored sheet is its newest."""
+    contact = last_contact()
+    return contact is not None and not contact.error and contact.asked_at > timezone.now() - FRESH_FOR
+
+
+def _same(stored: Sheet | None, sheet: Sheet) -> bool:
+    return stored is not None and set(stored.rates) == set(sheet.rates)
+
+
+def _sheet_rate(row: Rate) -> SheetRate:
+    currency = row.currency
+    return SheetRate(
+        cbr_id=currency.cbr_id,
+        num_code=currency.num_code,
+        char_code=currency.char_code,
+        nominal=row.nominal,
+        name=currency.name,
+        value=row.value,
+    )
+
+
+def _row(currency_id: int, date: datetime.date, nominal: int, value: object, now: datetime.datetime) -> Rate:
+    return Rate(currency_id=currency_id, date=date, nominal=nominal, value=value, updated_at=now)
+
+
+def _save_currencies(sheet: Sheet, *, overwrite: bool) -> dict[str, int]:
+    """Creates what is new, in one query, and returns the keys by code."""
+    currencies = [
+        Currency(
+            char_code=rate.char_code,
+            cbr_id=rate.cbr_id,
+            num_code=rate.num_code,
+            name=rate.name,
+            name_en=english_name(rate.cbr_id),
+        )
+        for rate in sheet.rates
+    ]
+    if overwrite:
+        Currency.objects.bulk_create(
+            currencies,
+            update_conflicts=True,
+            unique_fields=["char_code"],
+            update_fields=["cbr_id", "num_code", "name"],
+        )
+    else:
+        Currency.objects.bulk_create(currencies, ignore_conflicts=True)
+    codes = [rate.char_code for rate in sheet.rates]
+    return dict(Currency.objects.filter(char_code__in=codes).values_list("char_code", "pk"))

@@ -1,0 +1,58 @@
+"""What the workers of the queue `rates` do. Every task can run twice."""
+
+import logging
+from typing import Any
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import shared_task
+from django.db import OperationalError
+
+from rates.cbr import CbrUnavailable
+from rates.newest import newest
+from rates.quotes import NoRates, UnknownCurrency, newest_quote
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(
+    name="rates.tasks.fetch_rate",
+    autoretry_for=(NoRates, OperationalError, SoftTimeLimitExceeded),
+    retry_backoff=2,
+    retry_backoff_max=60,
+    retry_jitter=True,
+    max_retries=5,
+)
+def fetch_rate(char_code: str, request_id: str) -> dict[str, Any]:
+    """The newest rate of a currency as plain data: {"found": True, "quote": …} as Quote.to_json() writes it, or
+    {"found": False, "char_code": …, "date": …, "fresh": …} with the sheet that lacks it.
+
+    `request_id` is the caller's, for log lines. Raises NoRates when there is no rate after about two minutes.
+    """
+    try:
+        quote = newest_quote(char_code)
+    except UnknownCurrency as error:
+        logger.info("%s: %s", request_id, error)
+        return {
+            "found": False,
+            "char_code": error.char_code,
+            "date": error.date.isoformat(),
+            "fresh": error.fresh,
+        }
+    logger.info("%s: %s of %s, fresh: %s", request_id, char_code, quote.date, quote.fresh)
+    return {"found": True, "quote": quote.to_json()}
+
+
+@shared_task(
+    name="rates.tasks.prewarm",
+    autoretry_for=(CbrUnavailable, OperationalError),
+    retry_backoff=5,
+    retry_backoff_max=60,
+    retry_jitter=True,
+    max_retries=3,
+)
+def prewarm() -> str:
+    """Asks the CBR now, stores and caches its newest sheet; returns "2026-04-25: 54 rates"."""
+    answer = newest(force=True)
+    if not answer.fresh or answer.sheet is None:
+        raise CbrUnavailable(answer.reason)
+    return f"{answer.sheet.date}: {len(answer.sheet.rates)} rates"
