@@ -1,0 +1,230 @@
+"""kombu's channel on Kafka: queues are topics, and consuming is membership in the consumer group."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Callable
+from queue import Empty
+from time import monotonic
+from typing import Any
+
+from amqp.protocol import queue_declare_ok_t
+from kombu.transport import virtual
+
+from .consumer import GroupConsumer, Record
+from .producer import ConfirmedProducer, shared_producer
+from .qos import QoS
+from .records import BadRecord, Message, decode, encode, topic_name
+from .topics import Topics, shared_topics
+
+logger = logging.getLogger(__name__)
+
+#: How long `basic_get` waits for the group to give it partitions, and then for a first record, in seconds.
+GET_JOIN_TIMEOUT = 15.0
+GET_TIMEOUT = 0.5
+
+
+class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
+    """A channel of its own membership in the group, so that closing it gives its unfinished messages to others."""
+
+    do_restore = False
+    supports_fanout = False
+
+    def __init__(self, connection: Any, **kwargs: Any) -> None:
+        self._qos: QoS | None = None
+        self.closed = False
+        super().__init__(connection, **kwargs)
+        self.options = connection.options
+        self._address = connection.address
+        self._consumer: GroupConsumer | None = None
+        self._queues: dict[str, str] = {}  # topic -> queue, of what is consumed
+        self._callbacks: dict[str, tuple[Callable[[Any], Any], bool]] = {}
+        self._tags = itertools.count(1)
+        self._clients: tuple[int, Topics, ConfirmedProducer] | None = None
+
+    # --- publishing -------------------------------------------------------------------------------------------------
+
+    def _put(self, queue: str, message: Message, **kwargs: Any) -> None:
+        self._producer.send(self._topic(queue), encode(message))
+
+    def _requeue(self, record: Record, message: Any) -> None:
+        raw = message.serializable()
+        raw["properties"]["delivery_info"]["redelivered"] = True
+        self._producer.send(record.topic, encode(raw))
+
+    def _dead_letter(self, record: Record, reason: str) -> None:
+        """Keep a record that nobody can handle where it can be looked at, so that the ones behind it go on."""
+        topic = record.topic + self.options.dead_letter_suffix
+        origin = f"{record.topic}:{record.partition}:{record.offset}"
+        self._producer.send(
+            topic, record.value, [*record.headers, ("reason", reason.encode()), ("origin", origin.encode())]
+        )
+        logger.error("a record went to %s: %s (from %s)", topic, reason, origin)
+
+    # --- queues -----------------------------------------------------------------------------------------------------
+
+    def queue_declare(self, queue: str = "", passive: bool = False, **kwargs: Any) -> queue_declare_ok_t:
+        """Make the queue's topic. Its length is counted only for `passive`, because counting asks every partition."""
+        if passive:
+            return super().queue_declare(queue, passive=True, **kwargs)
+        queue = queue or f"amq.gen-{os.urandom(16).hex()}"
+        self._new_queue(queue)
+        return queue_declare_ok_t(queue, 0, 0)
+
+    def _new_queue(self, queue: str, **kwargs: Any) -> None:
+        self._topics.partitions(self._topic(queue))
+
+    def _has_queue(self, queue: str, **kwargs: Any) -> bool:
+        return self._topics.exists(self._topic(queue))
+
+    def _size(self, queue: str) -> int:
+        return self._topics.length(self._topic(queue), self.options.group_id)
+
+    def _purge(self, queue: str) -> int:
+        return self._topics.finish_all(self._topic(queue), self.options.group_id)
+
+    def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
+        self._topics.delete(self._topic(queue))
+
+    # --- consuming --------------------------------------------------------------------------------------------------
+
+    def basic_consume(
+        self, queue: str, no_ack: bool, callback: Callable[[Any], Any], consumer_tag: str, **kwargs: Any
+    ) -> None:
+        self._new_queue(queue)
+        self._tag_to_queue[consumer_tag] = queue
+        self._consumers.add(consumer_tag)
+        self._callbacks[queue] = callback, no_ack
+        self._queues[self._topic(queue)] = queue
+        self._group_consumer().subscribe(self._queues)
+
+    def basic_cancel(self, consumer_tag: str) -> None:
+        if consumer_tag not in self._consumers:
+            return
+        self._consumers.remove(consumer_tag)
+        queue = self._tag_to_queue.pop(consumer_tag)
+        if queue in self._tag_to_queue.values():
+            return
+        self._callbacks.pop(queue, None)
+        self._queues.pop(self._topic(queue), None)
+        self._group_consumer().subscribe(self._queues)
+
+    def deliver_next(self) -> bool:
+        """Hand the next message to its callback; False where none is ready or the prefetch limit is reached."""
+        if not self._callbacks or self._consumer is None or not self.qos.can_consume():
+            return False
+        record = self._consumer.take(frozenset(self._queues))
+        if record is None:
+            return False
+        callback, no_ack = self._callbacks[self._queues[record.topic]]
+        message = self._receive(record, no_ack)
+        if message is not None:
+            callback(message)
+        return True
+
+    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any | None:
+        """One message or None. Becoming a member of the group takes the first call some seconds."""
+        try:
+            return self._get_record(queue, no_ack)
+        except Empty:
+            return None
+
+    def _get_record(self, queue: str, no_ack: bool) -> Any:
+        topic = self._topic(queue)
+        self._new_queue(queue)
+        consumer = self._group_consumer()
+        if topic not in self._queues:
+            consumer.subscribe([*self._queues, topic])
+            consumer.wait_joined(GET_JOIN_TIMEOUT)
+        deadline = monotonic() + GET_TIMEOUT
+        while True:
+            record = consumer.take(frozenset([topic]))
+            if record is not None:
+                message = self._receive(record, no_ack)
+                if message is not None:
+                    return message
+            elif not self.connection.wait(deadline - monotonic()):
+                raise Empty
+
+    def _receive(self, record: Record, no_ack: bool) -> Any | None:
+        assert self._consumer is not None
+        try:
+            raw = decode(record.value)
+        except BadRecord as error:
+            self._dead_letter(record, str(error))
+            self._consumer.finish(record)
+            return None
+        properties = raw["properties"]
+        properties["delivery_tag"] = tag = next(self._tags)
+        info = properties["delivery_info"]
+        info["redelivered"] = record.redelivered or info.get("redelivered", False)
+        message = self.Message(raw, channel=self)
+        if no_ack:
+            self._consumer.finish(record)
+        else:
+            self.qos.append(message, tag, record)
+        return message
+
+    @property
+    def qos(self) -> QoS:
+        if self._qos is None:
+            self._qos = QoS(self._finish, self._requeue)
+        return self._qos
+
+    def _finish(self, record: Record) -> None:
+        if self._consumer is not None:
+            self._consumer.finish(record)
+
+    def basic_recover(self, requeue: bool = False) -> None:
+        if not requeue:
+            raise NotImplementedError("messages can only be recovered by putting them back: requeue=True")
+        self.qos.restore_unacked()
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Leave the group: what is not acknowledged goes to another member."""
+        if self.closed:
+            return
+        self.closed = True
+        self._consumers.clear()
+        self._callbacks.clear()
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.close()
+        self.qos.clear()
+        if self.connection is not None:
+            self.connection.close_channel(self)
+
+    def _group_consumer(self) -> GroupConsumer:
+        if self._consumer is None:
+            config = {
+                **self.options.client_config(self._address.hosts, self._address.credentials),
+                **self.options.consumer_config(),
+            }
+            self._consumer = GroupConsumer(config, self.options, self.connection.wake)
+        return self._consumer
+
+    def _topic(self, queue: str) -> str:
+        return topic_name(self.options.topic_prefix, queue)
+
+    @property
+    def _topics(self) -> Topics:
+        return self._process_clients()[1]
+
+    @property
+    def _producer(self) -> ConfirmedProducer:
+        return self._process_clients()[2]
+
+    def _process_clients(self) -> tuple[int, Topics, ConfirmedProducer]:
+        """The clients that this process shares; a channel that came through a fork gets its own process' ones."""
+        if self._clients is None or self._clients[0] != os.getpid():
+            config = self.options.client_config(self._address.hosts, self._address.credentials)
+            topics = shared_topics(config, self.options)
+            producer = shared_producer(
+                {**config, **self.options.producer_config()}, topics, self.options.publish_timeout
+            )
+            self._clients = os.getpid(), topics, producer
+        return self._clients

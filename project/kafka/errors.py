@@ -1,0 +1,47 @@
+"""One error class per decision the caller takes.
+
+All of them are kombu's ``OperationalError``, which is what Celery catches around a publish.
+"""
+
+from confluent_kafka import KafkaError
+from kombu.exceptions import OperationalError
+
+
+class BrokerUnavailable(OperationalError, ConnectionError):  # type: ignore[misc]  # kombu is untyped
+    """No broker answered in time: connect again later. Celery reconnects on it."""
+
+
+class PublishFailed(OperationalError):  # type: ignore[misc]
+    """The broker didn't confirm a message in time or refused it. It may still have been stored: publishing it again
+    can repeat it, not lose it."""
+
+
+class MessageTooLarge(PublishFailed):
+    """The message is larger than the client's or the topic's limit: sending it again can't help."""
+
+
+class ConfigurationError(ValueError):
+    """A setting that can't work; the text names the setting and what to do."""
+
+
+# What a broker says of a group member that has to join again; librdkafka does so by itself.
+REJOINING = frozenset(
+    {
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError._MAX_POLL_EXCEEDED,
+        KafkaError._ASSIGNMENT_LOST,
+        KafkaError._STATE,
+    }
+)
+
+
+def publish_error(error: KafkaError, topic: str, size: int) -> PublishFailed:
+    """The exception for a message of `size` bytes that `topic` didn't take."""
+    if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE):
+        return MessageTooLarge(
+            f"a message of {size} bytes is too large for {topic!r}: keep large data elsewhere and send its address, "
+            "or raise message.max.bytes here and max.message.bytes of the topic"
+        )
+    return PublishFailed(f"{topic!r} did not confirm the message: {error.str()}")

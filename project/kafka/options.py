@@ -1,0 +1,159 @@
+"""The transport's own options, typed and checked once, and what of them librdkafka has to know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from .errors import ConfigurationError
+
+#: What kombu and Celery themselves put among the transport options.
+FOREIGN_OPTIONS = frozenset(
+    "client_properties confirm_publish connect_retries_timeout errback callback interval_max interval_start "
+    "interval_step max_retries polling_interval body_encoding deadletter_queue visibility_timeout".split()
+)
+CONSUMER_SETTINGS = (
+    "auto.offset.reset", "check.crcs", "enable.partition.eof", "fetch.", "group.", "heartbeat.", "isolation.level",
+    "max.partition.fetch.bytes", "max.poll.", "partition.assignment.", "queued.", "session.",
+)  # fmt: skip
+PRODUCER_SETTINGS = (
+    "acks", "batch.", "compression.", "delivery.timeout.ms", "enable.idempotence", "linger.ms", "message.send.",
+    "message.timeout.ms", "partitioner", "queue.buffering.", "request.required.acks", "request.timeout.ms", "retries",
+    "sticky.", "transactional.",
+)  # fmt: skip
+#: What the transport promises rests on these; a setting that breaks it is refused.
+OWN_SETTINGS = {
+    "enable.auto.commit": "finished tasks are committed by the transport",
+    "enable.auto.offset.store": "finished tasks are committed by the transport",
+    "group.id": "use the option group_id",
+    "bootstrap.servers": "put the hosts in the broker URL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Own options of `broker_transport_options`; durations are in seconds. The package docstring explains each."""
+
+    topic_prefix: str = ""
+    group_id: str = "celery"
+    partitions: int = 8
+    replication_factor: int = -1
+    connect_timeout: float = 4.0
+    publish_timeout: float = 10.0
+    session_timeout: float = 10.0
+    commit_interval: float = 0.05
+    revoke_wait: float = 10.0
+    max_buffered: int = 256
+    dead_letter_suffix: str = ".dead"
+    librdkafka: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Options:
+        """Options from `broker_transport_options`; a name with a dot is a setting of librdkafka.
+
+        Raises ConfigurationError for a name that nobody knows, a value of the wrong type or out of range.
+        """
+        own: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
+        known = {f.name: f for f in fields(cls) if f.name != "librdkafka"}
+        for name, value in given.items():
+            if "." in name:
+                settings[name] = _librdkafka_setting(name, value)
+            elif name in known:
+                own[name] = _typed(name, value, getattr(cls(), name))
+            elif name not in FOREIGN_OPTIONS:
+                raise ConfigurationError(
+                    f"unknown transport option {name!r}: the own ones are {', '.join(sorted(known))}; "
+                    "librdkafka's have a dot in their name"
+                )
+        return cls(**own, librdkafka=settings)
+
+    def client_config(self, hosts: str, credentials: Mapping[str, Any]) -> dict[str, Any]:
+        return {"bootstrap.servers": hosts, **credentials, **self._settings(())}
+
+    def consumer_config(self) -> dict[str, Any]:
+        session = int(self.session_timeout * 1000)
+        return {
+            "group.id": self.group_id,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "allow.auto.create.topics": False,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": session,
+            # A member hears of a rebalance in the answer to its heartbeat.
+            "heartbeat.interval.ms": min(1000, session // 3),
+            # What is fetched ahead beyond max_buffered waits inside librdkafka, in this process' memory.
+            "queued.min.messages": 1000,
+            "queued.max.messages.kbytes": 16 * 1024,
+            **self._settings(CONSUMER_SETTINGS),
+        }
+
+    def producer_config(self) -> dict[str, Any]:
+        return {
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 0,
+            "message.timeout.ms": int(self.publish_timeout * 1000),
+            **self._settings(PRODUCER_SETTINGS),
+        }
+
+    def _settings(self, prefixes: tuple[str, ...]) -> dict[str, Any]:
+        """librdkafka's settings of one kind of client; with no prefix, those that belong to every kind."""
+        special = CONSUMER_SETTINGS + PRODUCER_SETTINGS
+        if prefixes:
+            return {name: value for name, value in self.librdkafka.items() if name.startswith(prefixes)}
+        return {name: value for name, value in self.librdkafka.items() if not name.startswith(special)}
+
+
+def _librdkafka_setting(name: str, value: Any) -> Any:
+    if name in OWN_SETTINGS:
+        raise ConfigurationError(f"{name} can't be set: {OWN_SETTINGS[name]}")
+    return value
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    kind = type(default)
+    if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+        raise ConfigurationError(f"transport option {name} must be {kind.__name__}, not {value!r}")
+    if kind is not str and name != "replication_factor" and value <= 0:
+        raise ConfigurationError(f"transport option {name} must be positive, not {value!r}")
+    return kind(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the brokers are and who we are to them, from kombu's broker URL and its alternates."""
+
+    hosts: str
+    credentials: Mapping[str, Any]
+
+    @classmethod
+    def from_client(cls, client: Any) -> Address:
+        urls = [urlparse(url) for url in client.alt if "://" in url]
+        hosts = [url.netloc.rpartition("@")[2] for url in urls] or [f"{client.hostname}:{client.port or 9092}"]
+        user = client.userid or next((url.username for url in urls if url.username), None)
+        password = client.password or next((url.password for url in urls if url.password), None)
+        credentials: dict[str, Any] = {}
+        if user:
+            protocol = "SASL_SSL" if client.ssl else "SASL_PLAINTEXT"
+            credentials = {
+                "security.protocol": protocol,
+                "sasl.mechanism": "PLAIN",
+                "sasl.username": unquote(user),
+                "sasl.password": unquote(password or ""),
+            }
+        elif client.ssl:
+            credentials = {"security.protocol": "SSL"}
+        return cls(",".join(host if _has_port(host) else f"{host}:9092" for host in hosts), credentials)
+
+
+def _has_port(host: str) -> bool:
+    return host.rpartition(":")[2].isdigit() and not host.endswith("]")
+
+
+def process_key(config: Mapping[str, Any]) -> tuple[int, str]:
+    """A key under which this process (not a forked child of it) may share a client of this configuration."""
+    return os.getpid(), repr(sorted(config.items()))

@@ -1,0 +1,50 @@
+"""How a kombu message looks as a Kafka record: the JSON of kombu's message dictionary is the record's value."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+from kombu.utils.json import dumps, loads
+
+Message = dict[str, Any]
+Headers = list[tuple[str, str | bytes | None]]
+#: A record's header that tells how often its message has been put back into its queue.
+REQUEUES = "celery-requeues"
+TOPIC_LENGTH = 249
+
+
+class BadRecord(Exception):
+    """A record that is no message: it can only go to the dead letters."""
+
+
+def topic_name(prefix: str, queue: str) -> str:
+    """The topic of a queue. Kafka allows letters, digits, `.`, `_` and `-`, and 249 of them."""
+    name = prefix + re.sub(r"[^a-zA-Z0-9._-]", lambda match: f"_{ord(match[0]):x}_", queue)
+    if len(name) > TOPIC_LENGTH:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        name = f"{name[: TOPIC_LENGTH - 17]}-{digest}"
+    return name
+
+
+def encode(message: Message) -> bytes:
+    """The record's value for a message dictionary of kombu."""
+    text: str = dumps(message)
+    return text.encode()
+
+
+def decode(value: bytes) -> Message:
+    """The message dictionary of a record's value. Raises BadRecord for anything else."""
+    try:
+        message = loads(value)
+    except (ValueError, TypeError, KeyError, RecursionError, LookupError) as error:
+        raise BadRecord(f"not JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise BadRecord("not a message: no JSON object")
+    properties = message.get("properties")
+    if not isinstance(properties, dict) or not isinstance(properties.get("delivery_info"), dict):
+        raise BadRecord("not a message: no properties with delivery_info")
+    if not isinstance(message.get("headers") or {}, dict) or "body" not in message:
+        raise BadRecord("not a message: no headers or no body")
+    return message

@@ -1,0 +1,163 @@
+"""Topics: made when a queue is first declared or published to, looked up, measured, deleted."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+
+from .errors import BrokerUnavailable
+from .offsets import decode
+from .options import Options, process_key
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+#: A queue must keep what nobody has consumed yet, however old it is; small segments let what is consumed be trimmed.
+QUEUE_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": str(16 * 1024 * 1024)}
+#: How long a topic's number of partitions is believed, in seconds.
+REFRESH = 60.0
+LATEST, EARLIEST = OffsetSpec.latest(), OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+
+
+class Topics:
+    """The brokers' topics as this process knows them. Safe to share among threads, not across a fork."""
+
+    def __init__(self, config: Mapping[str, Any], options: Options) -> None:
+        self._admin = AdminClient(dict(config), logger=logger)
+        self._options = options
+        self._timeout = options.connect_timeout
+        self._known: dict[str, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+
+    def ping(self) -> None:
+        """Raises BrokerUnavailable where no broker answers in time."""
+        self._metadata()
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions `topic` has; it is made where it doesn't exist."""
+        count, since = self._known.get(topic, (0, 0.0))
+        if count and time.monotonic() - since < REFRESH:
+            return count
+        with self._lock:
+            found = self._find(topic)
+            if not found:
+                self._create(topic)
+                found = self._find(topic) or self._options.partitions
+            self._known[topic] = found, time.monotonic()
+            return found
+
+    def exists(self, topic: str) -> bool:
+        return topic in self._known or bool(self._find(topic))
+
+    def forget(self, topic: str) -> None:
+        self._known.pop(topic, None)
+
+    def delete(self, topic: str) -> None:
+        self.forget(topic)
+        try:
+            self._result(self._admin.delete_topics([topic], operation_timeout=self._timeout)[topic])
+        except KafkaException as exception:
+            if exception.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+
+    def length(self, topic: str, group_id: str) -> int:
+        """How many records of `topic` the group hasn't finished (its lag without what is done beyond the commit)."""
+        count = self._find(topic)
+        if not count:
+            return 0
+        partitions = [TopicPartition(topic, number) for number in range(count)]
+        ends = self._offsets(partitions, LATEST)
+        starts = self._offsets(partitions, EARLIEST)
+        stored = self._stored(partitions, group_id)
+        total = 0
+        for partition in partitions:
+            number = partition.partition
+            offset, metadata = stored.get(number, (starts[number], ""))
+            offset = max(offset, starts[number])
+            unfinished, known_end = decode(offset, metadata)
+            total += len(unfinished) + max(0, ends[number] - known_end)
+        return total
+
+    def finish_all(self, topic: str, group_id: str) -> int:
+        """Commit the end of every partition for a group without members; returns how many records that skipped."""
+        skipped = self.length(topic, group_id)
+        partitions = [TopicPartition(topic, number) for number in range(self._find(topic))]
+        ends = self._offsets(partitions, LATEST)
+        request = ConsumerGroupTopicPartitions(
+            group_id, [TopicPartition(topic, number, end) for number, end in ends.items()]
+        )
+        self._result(self._admin.alter_consumer_group_offsets([request])[group_id])
+        return skipped
+
+    def _find(self, topic: str) -> int:
+        found = self._metadata().topics.get(topic)
+        return len(found.partitions) if found is not None and found.error is None else 0
+
+    def _metadata(self) -> Any:
+        try:
+            return self._admin.list_topics(timeout=self._timeout)
+        except KafkaException as exception:
+            raise BrokerUnavailable(f"no Kafka broker answers: {exception.args[0].str()}") from exception
+
+    def _create(self, topic: str) -> None:
+        new = NewTopic(
+            topic,
+            num_partitions=self._options.partitions,
+            replication_factor=self._options.replication_factor,
+            config=QUEUE_CONFIG,
+        )
+        try:
+            self._result(self._admin.create_topics([new], operation_timeout=self._timeout)[topic])
+            logger.info("made topic %s with %d partitions", topic, self._options.partitions)
+        except KafkaException as exception:
+            if exception.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise BrokerUnavailable(f"topic {topic!r} can't be made: {exception.args[0].str()}") from exception
+
+    def _offsets(self, partitions: list[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
+        futures = self._admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=self._timeout)
+        return {partition.partition: self._result(future).offset for partition, future in futures.items()}
+
+    def _stored(self, partitions: list[TopicPartition], group_id: str) -> dict[int, tuple[int, str]]:
+        request = ConsumerGroupTopicPartitions(group_id, partitions)
+        answer = self._result(self._admin.list_consumer_group_offsets([request])[group_id])
+        return {
+            partition.partition: (partition.offset, partition.metadata or "")
+            for partition in answer.topic_partitions
+            if partition.offset >= 0
+        }
+
+    def _result(self, future: Future[T]) -> T:
+        return future.result(self._timeout + 1.0)
+
+
+_topics: dict[tuple[int, str], Topics] = {}
+_lock = threading.Lock()
+#: See producer._inherited.
+_inherited: list[Topics] = []
+
+
+def shared_topics(config: Mapping[str, Any], options: Options) -> Topics:
+    """This process' view of the topics behind this configuration."""
+    key = process_key({**config, "options": options})
+    with _lock:
+        if key not in _topics:
+            _topics[key] = Topics(config, options)
+        return _topics[key]
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _inherited.extend(_topics.values())
+    _topics.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)

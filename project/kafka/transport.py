@@ -1,0 +1,154 @@
+"""kombu's transport on Kafka: one per connection, with the bell that its consumers' threads ring."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+from time import monotonic
+from typing import Any
+
+import confluent_kafka
+from kombu.transport import virtual
+from kombu.utils.compat import detect_environment
+
+from .channel import Channel
+from .errors import BrokerUnavailable, ConfigurationError
+from .options import Address, Options
+from .topics import shared_topics
+
+#: Messages delivered in one go before the event loop sees to its other duties.
+BURST = 256
+
+
+class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
+    """Celery's broker on Apache Kafka. The package's docstring is the manual."""
+
+    Channel = Channel
+
+    driver_type = "kafka"
+    driver_name = "confluent-kafka"
+    default_port = 9092
+
+    implements = virtual.Transport.implements.extend(
+        asynchronous=True, exchange_type=frozenset(["direct", "topic"]), heartbeats=False
+    )
+    connection_errors = (BrokerUnavailable, ConnectionError)
+    recoverable_connection_errors = connection_errors
+    channel_errors = virtual.Transport.channel_errors
+    recoverable_channel_errors = ()
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        environment = detect_environment()
+        if environment != "default":
+            raise ConfigurationError(
+                f"kafka:// can't work under {environment}: librdkafka would block its loop. "
+                "Use the prefork, threads or solo pool."
+            )
+        self.options = Options.read(client.transport_options or {})
+        self.address = Address.from_client(client)
+        super().__init__(client, **kwargs)
+        self._bell, self._ringer = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ringer.setblocking(False)
+        self._rung = False
+        self._lock = threading.Lock()
+        self._loop: Any = None
+        self._pid = os.getpid()
+
+    def driver_version(self) -> str:
+        return str(confluent_kafka.__version__)
+
+    # --- connection -------------------------------------------------------------------------------------------------
+
+    def establish_connection(self) -> Transport:
+        """Raises BrokerUnavailable where no broker answers within `connect_timeout`."""
+        self._knock()
+        config = self.options.client_config(self.address.hosts, self.address.credentials)
+        shared_topics(config, self.options).ping()
+        super().establish_connection()
+        return self
+
+    def _knock(self) -> None:
+        """librdkafka doesn't say that a port is closed, it goes on trying; a plain connect says it at once."""
+        reasons = []
+        for address in self.address.hosts.split(","):
+            host, _, port = address.rpartition(":")
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), self.options.connect_timeout).close()
+                return
+            except OSError as error:
+                reasons.append(f"{address}: {error.strerror or error}")
+        raise BrokerUnavailable("no Kafka broker is there: " + "; ".join(reasons))
+
+    def close_connection(self, connection: Any) -> None:
+        if os.getpid() != self._pid:
+            return  # a forked child must not take the parent's consumers down
+        self._unregister()
+        super().close_connection(connection)
+        self._bell.close()
+        self._ringer.close()
+
+    # --- events -----------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Tell whoever drains events that something is ready. From any thread."""
+        with self._lock:
+            if self._rung:
+                return
+            self._rung = True
+        try:
+            self._ringer.send(b"\0")
+        except OSError:
+            pass  # closed: nobody waits any more
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for `wake`, without an event loop. False after `timeout` seconds."""
+        if timeout is not None and timeout < 0:
+            return False
+        ready, _, _ = select.select([self._bell], [], [], timeout)
+        if ready:
+            self._on_bell()
+        return bool(ready)
+
+    def _on_bell(self, *args: Any) -> None:
+        with self._lock:
+            self._rung = False
+        try:
+            self._bell.recv(64)
+        except BlockingIOError:
+            pass  # another thread has read it
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Deliver what is ready, or wait for it. Raises socket.timeout after `timeout` seconds."""
+        deadline = None if timeout is None else monotonic() + timeout
+        while not self.deliver_ready():
+            if not self.wait(None if deadline is None else deadline - monotonic()):
+                raise TimeoutError
+
+    def deliver_ready(self) -> int:
+        """Deliver messages until none is ready or the prefetch limits are reached; returns how many."""
+        delivered = 0
+        again = True
+        while again and delivered < BURST:
+            again = False
+            for channel in tuple(self.channels):
+                if channel.deliver_next():
+                    delivered += 1
+                    again = True
+        if again:
+            self.wake()
+        return delivered
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Deliver when the bell rings, and on each turn of the loop: an ack may have made room."""
+        self._loop = loop
+        loop.add_reader(self._bell, self._on_bell)
+        loop.on_tick.add(self.deliver_ready)
+
+    def _unregister(self) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.on_tick.discard(self.deliver_ready)
+            loop.remove(self._bell)
