@@ -1,0 +1,1 @@
+"""What bin/run, bin/kafka and the tests start on this machine. No module here imports Django."""

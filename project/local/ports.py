@@ -1,0 +1,41 @@
+"""TCP ports of this machine: which are free, which answer."""
+
+import random
+import socket
+
+# Below the kernel's ephemeral range (32768 …), so that no outgoing connection takes the port before its server does.
+SERVER_PORTS = range(20000, 32000)
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could bind the port now (as servers do: in spite of connections in TIME_WAIT)."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port that nobody listens on; raises RuntimeError where there is none."""
+    for port in random.sample(SERVER_PORTS, 200):
+        if is_free(port):
+            return port
+    raise RuntimeError(f"none of 200 ports tried between {SERVER_PORTS.start} and {SERVER_PORTS.stop} is free")
+
+
+def first_free(wanted: int, host: str = "127.0.0.1", tries: int = 20) -> int:
+    """The wanted port or one of its next neighbours, else any free one."""
+    last = min(wanted + tries, 65536)
+    return next((port for port in range(wanted, last) if is_free(port, host)), None) or free_port()
+
+
+def answers(host: str, port: int, timeout: float = 1.0) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        socket.create_connection((host, port), timeout).close()
+    except OSError:
+        return False
+    return True
