@@ -2,14 +2,32 @@
 
 import logging
 
-from celery import chain
+from celery import chain, signature
+from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from notifier import requests, tasks
+from notifier import requests
 from notifier.models import RateRequest
 from rates.tasks import fetch_rate
 
 log = logging.getLogger(__name__)
+
+
+def ask(currency_char_code: str, telegram_id: int) -> RateRequest:
+    """Accept a request: write it down, and publish it once that is committed."""
+    with transaction.atomic():
+        request = requests.accept(currency_char_code, telegram_id)
+        transaction.on_commit(lambda: publish(request))
+    return request
+
+
+def ask_again(request: RateRequest) -> bool:
+    """Accept a failed request anew. False where it hasn't failed (any more)."""
+    with transaction.atomic():
+        accepted = requests.accept_again(request.pk)
+        if accepted:
+            transaction.on_commit(lambda: publish(request))
+    return accepted
 
 
 def publish(request: RateRequest) -> bool:
@@ -19,9 +37,12 @@ def publish(request: RateRequest) -> bool:
     the sweeper publishes it later.
     """
     request_id = str(request.pk)
-    steps = chain(fetch_rate.s(request.currency_char_code, request_id), tasks.notify.s(request_id))
+    # By name: notifier.tasks uses this module.
+    notify = signature("notifier.tasks.notify", args=(request_id,))
+    give_up = signature("notifier.tasks.give_up", args=(request_id,))
+    steps = chain(fetch_rate.s(request.currency_char_code, request_id), notify)
     try:
-        steps.apply_async(link_error=tasks.give_up.s(request_id), retry=False)
+        steps.apply_async(link_error=give_up, retry=False)
     except OperationalError as error:
         log.warning("request %s is not published yet: %s", request_id, error)
         return False

@@ -59,11 +59,19 @@ class RateRequest(models.Model):
             models.Index(fields=["status", "-created_at"], name="request_status"),
             models.Index(fields=["currency_char_code", "-created_at"], name="request_currency"),
             models.Index(fields=["telegram_id", "-created_at"], name="request_person"),
-            models.Index(
-                fields=["error_code", "-created_at"], name="request_error", condition=~Q(error_code="")
-            ),
+            models.Index(fields=["error_code", "-created_at"], name="request_error", condition=~Q(error_code="")),
             models.Index(fields=["sweep_at"], name="request_sweep", condition=Q(sweep_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
         return f"{self.currency_char_code} → {self.telegram_id} ({self.status})"
+
+    @property
+    def told(self) -> "RateRequest | None":
+        """This row where the sheet was asked: for the API's `rate`."""
+        return self if self.found is not None else None
+
+    @property
+    def failure(self) -> "RateRequest | None":
+        """This row where it has an error: for the API's `error`."""
+        return self if self.error_code else None

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -28,6 +28,8 @@ UNPUBLISHED = dt.timedelta(seconds=20)
 # How long a published step may wait in its queue before it is published anew. Kafka keeps what it confirmed,
 # so this is for what nobody foresaw; a shorter time would double the load of a queue that is merely long.
 QUEUED = dt.timedelta(minutes=15)
+# How long the sweeper itself has for one request.
+SWEPT = dt.timedelta(minutes=1)
 # Beyond a step's hard time limit: the time to write down how it ended.
 GRACE = dt.timedelta(seconds=20)
 
@@ -54,12 +56,15 @@ def accept(currency_char_code: str, telegram_id: int) -> RateRequest:
 
 
 def published(request_id: str | UUID) -> bool:
-    """The broker has confirmed the chain."""
+    """The broker has confirmed the chain. A worker may have been faster than this write: its sweep_at stands."""
     now = timezone.now()
-    changes: dict[str, Any] = {"published_at": now, "publishes": F("publishes") + 1}
-    # A worker may have been faster than this write: its sweep_at stands.
-    waiting = _unfinished(request_id).filter(status=Status.ACCEPTED).update(sweep_at=now + QUEUED, **changes)
-    return bool(waiting or RateRequest.objects.filter(pk=request_id).update(**changes))
+    return bool(
+        RateRequest.objects.filter(pk=request_id).update(
+            published_at=now,
+            publishes=F("publishes") + 1,
+            sweep_at=Case(When(status=Status.ACCEPTED, then=Value(now + QUEUED)), default=F("sweep_at")),
+        )
+    )
 
 
 def start_fetching(request_id: str | UUID) -> bool:
@@ -72,21 +77,28 @@ def start_fetching(request_id: str | UUID) -> bool:
             status=Status.FETCHING,
             fetching_at=Coalesce(F("fetching_at"), now),
             fetch_attempts=F("fetch_attempts") + 1,
-            sweep_at=now + run_time(),
+            # The notify task, published by the fetch task itself, may wait in its queue as well.
+            sweep_at=now + run_time() + QUEUED,
         )
     )
 
 
-def fetched(request_id: str | UUID) -> bool:
-    """The fetch task has ended well: its notify task waits in the queue now."""
-    rows = _unfinished(request_id).filter(status=Status.FETCHING)
-    return bool(rows.update(sweep_at=timezone.now() + QUEUED))
-
-
 def retry_later(request_id: str | UUID, code: str, error: str, delay: dt.timedelta) -> bool:
-    """A step failed and will run again in `delay`: keep why."""
+    """A step failed and its task will run again in `delay`: keep why."""
     sweep_at = timezone.now() + delay + QUEUED
     return bool(_unfinished(request_id).update(error_code=code, error=error, sweep_at=sweep_at))
+
+
+def leave_to_sweeper(request_id: str | UUID, code: str, error: str) -> bool:
+    """The next step could not be published: no task is left that would go on with this request."""
+    sweep_at = timezone.now() + UNPUBLISHED
+    return bool(_unfinished(request_id).update(error_code=code, error=error, sweep_at=sweep_at))
+
+
+def claim_stuck(request_id: str | UUID, sweep_at: dt.datetime) -> bool:
+    """Take a request that is due since `sweep_at`; of two sweepers one gets it."""
+    rows = _unfinished(request_id).filter(sweep_at=sweep_at)
+    return bool(rows.update(sweep_at=timezone.now() + SWEPT))
 
 
 def start_notifying(request_id: str | UUID, text: str, rate: dict[str, Any]) -> dt.datetime | None:
@@ -111,6 +123,11 @@ def start_notifying(request_id: str | UUID, text: str, rate: dict[str, Any]) -> 
         )
     )
     return until if claimed else None
+
+
+def lease_of(request_id: str | UUID) -> dt.datetime | None:
+    """The end of the lease that an unfinished request is being sent under, if it is."""
+    return _unfinished(request_id).values_list("lease_until", flat=True).first()
 
 
 def release(request_id: str | UUID, lease: dt.datetime) -> bool:

@@ -1,22 +1,31 @@
-"""The Celery tasks of the notifier."""
+"""The Celery tasks of the notifier. Each may run twice; the request's row says what is still to do."""
 
 from typing import Any
 
-from celery import shared_task
+from celery import Task, shared_task
 
-from notifier import requests
+from notifier import delivery, failures, sweeper
+
+
+@shared_task(bind=True, ignore_result=True, max_retries=None)
+def notify(self: Task, result: dict[str, Any], request_id: str) -> None:
+    """Tell the person the rate that `rates.tasks.fetch_rate` found.
+
+    The row counts the tries and ends them (delivery.MAX_ATTEMPTS), so that a re-published task has no new ones.
+    """
+    try:
+        delivery.deliver(result, request_id)
+    except delivery.TryAgain as again:
+        raise self.retry(exc=again, countdown=again.delay) from None
 
 
 @shared_task(ignore_result=True)
-def notify(result: dict[str, Any], request_id: str) -> None:
-    """Tell the person the rate that `rates.tasks.fetch_rate` found."""
-    lease = requests.start_notifying(request_id, str(result), {"found": result["found"]})
-    if lease:
-        print(result, flush=True)
-        requests.deliver(request_id)
+def give_up(request: Any, error: BaseException, traceback: Any, request_id: str) -> None:
+    """The chain's errback, see notifier.failures: Celery calls it in place, in the pool's or the main process."""
+    failures.give_up(getattr(request, "task", ""), error, request_id)
 
 
 @shared_task(ignore_result=True)
-def give_up(request: Any, error: Any, traceback: Any, request_id: str) -> None:
-    """End a request whose chain has failed for good."""
-    requests.fail(request_id, type(error).__name__, str(error))
+def sweep() -> int:
+    """Publish the requests that are stuck again. Returns how many. Beat runs it (the admin shows when)."""
+    return sweeper.sweep()

@@ -1,0 +1,165 @@
+"""The request log: to read, to search, and to send a failed request again."""
+
+import datetime as dt
+import uuid
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from notifier import dispatch
+from notifier.models import RateRequest
+from notifier.serializers import plain
+
+
+class CurrencyFilter(admin.SimpleListFilter):
+    """The codes that were asked for."""
+
+    title = "currency"
+    parameter_name = "currency_char_code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        codes = RateRequest.objects.order_by("currency_char_code").values_list("currency_char_code", flat=True)
+        return [(code, code) for code in codes.distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[RateRequest]) -> QuerySet[RateRequest]:
+        return queryset.filter(currency_char_code=self.value()) if self.value() else queryset
+
+
+class ErrorFilter(admin.SimpleListFilter):
+    """The codes of the errors that occurred."""
+
+    title = "error"
+    parameter_name = "error_code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = RateRequest.objects.exclude(error_code="").order_by("error_code")
+        return [(code, code) for code in rows.values_list("error_code", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[RateRequest]) -> QuerySet[RateRequest]:
+        return queryset.filter(error_code=self.value()) if self.value() else queryset
+
+
+@admin.register(RateRequest)
+class RateRequestAdmin(admin.ModelAdmin):
+    list_display = [
+        *["short_id", "created_at", "currency_char_code", "telegram_id", "status", "rate"],
+        *["total", "waiting", "fetching", "notifying", "attempts", "error_code", "short_error"],
+    ]
+    list_filter = ["status", CurrencyFilter, "created_at", ErrorFilter]
+    date_hierarchy = "created_at"
+    search_fields = ["id", "currency_char_code", "telegram_id"]
+    search_help_text = "An id or its beginning, a currency's code, or a Telegram id."
+    list_per_page = 50
+    # Counting all rows takes longer than showing a page of them.
+    show_full_result_count = False
+    actions = ["send_again"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: RateRequest | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: RateRequest | None = None) -> bool:
+        return False
+
+    def has_send_again_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifier.change_raterequest")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[RateRequest], search_term: str
+    ) -> tuple[QuerySet[RateRequest], bool]:
+        """Exact matches and beginnings only, which indexes serve; Django's would scan every row."""
+        for word in search_term.split():
+            queryset = queryset.filter(matches(word))
+        return queryset, False
+
+    @admin.action(description="Send selected failed requests again", permissions=["send_again"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[RateRequest]) -> None:
+        rows = list(queryset)
+        sent = [row for row in rows if dispatch.ask_again(row)]
+        for row in sent:
+            audit(request, row)
+        if sent:
+            self.message_user(request, f"{len(sent)} sent again.", messages.SUCCESS)
+        if refused := len(rows) - len(sent):
+            text = f"{refused} not sent again: only failed requests are."
+            self.message_user(request, text, messages.WARNING)
+
+    @admin.display(description="id", ordering="id")
+    def short_id(self, row: RateRequest) -> str:
+        return str(row.pk)[:8]
+
+    @admin.display(description="rate")
+    def rate(self, row: RateRequest) -> str:
+        if row.found is None:
+            return "—"
+        stale = "" if row.fresh else ", not fresh"
+        value = f"{plain(row.value)} for {row.nominal}" if row.found else "not found"
+        return f"{value} ({row.sheet_date}{stale})"
+
+    @admin.display(description="total")
+    def total(self, row: RateRequest) -> str:
+        return span(row.accepted_at, row.finished_at)
+
+    @admin.display(description="waiting")
+    def waiting(self, row: RateRequest) -> str:
+        return span(row.accepted_at, row.fetching_at)
+
+    @admin.display(description="fetching")
+    def fetching(self, row: RateRequest) -> str:
+        return span(row.fetching_at, row.notifying_at)
+
+    @admin.display(description="notifying")
+    def notifying(self, row: RateRequest) -> str:
+        return span(row.notifying_at, row.finished_at)
+
+    @admin.display(description="attempts")
+    def attempts(self, row: RateRequest) -> str:
+        return f"{row.fetch_attempts} + {row.notify_attempts}"
+
+    @admin.display(description="what happened")
+    def short_error(self, row: RateRequest) -> str:
+        return row.error if len(row.error) <= 60 else row.error[:59] + "…"
+
+
+def matches(word: str) -> Q:
+    """The rows that a word of the search box means."""
+    found = Q(pk__in=[])
+    if len(word) == 3 and word.isalpha():
+        found |= Q(currency_char_code=word.upper())
+    if word.removeprefix("-").isdecimal() and -(2**63) <= int(word[:25]) < 2**63:
+        found |= Q(telegram_id=int(word))
+    if bounds := id_bounds(word):
+        found |= Q(pk__range=bounds)
+    return found
+
+
+def id_bounds(word: str) -> tuple[uuid.UUID, uuid.UUID] | None:
+    """The first and the last id that begins with this word."""
+    digits = word.replace("-", "").lower()
+    if not 4 <= len(digits) <= 32 or set(digits) - set("0123456789abcdef"):
+        return None
+    return uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+
+
+def span(start: dt.datetime | None, end: dt.datetime | None) -> str:
+    """Seconds between two times; a dash where one is missing."""
+    return f"{(end - start).total_seconds():.2f} s" if start and end else "—"
+
+
+def audit(request: HttpRequest, row: RateRequest) -> None:
+    """Who has sent which request again, in the admin's own log."""
+    LogEntry.objects.create(
+        user=cast(User, request.user),
+        content_type=ContentType.objects.get_for_model(row),
+        object_id=str(row.pk),
+        object_repr=str(row)[:200],
+        action_flag=CHANGE,
+        change_message="Sent again.",
+    )

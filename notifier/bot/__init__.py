@@ -1,0 +1,1 @@
+"""The bot people talk to: asks for rates as the API does."""

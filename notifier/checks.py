@@ -1,0 +1,44 @@
+"""System checks of the notifier's settings."""
+
+from typing import Any
+
+from aiogram.utils.token import TokenValidationError, validate_token
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from notifier.backends import SHORT_NAMES, backend_class
+from notifier.texts import LANGUAGES
+
+
+@register
+def check_backend(**_: Any) -> list[CheckMessage]:
+    name = settings.NOTIFIER_BACKEND
+    try:
+        backend_class(name)
+    except ImportError as error:
+        hint = f"Use one of {', '.join(SHORT_NAMES)}, or the dotted path of a notifier.backends.Backend."
+        return [Error(f"NOTIFIER_BACKEND is {name!r}: {error}", hint=hint, id="notifier.E001")]
+    return []
+
+
+@register
+def check_language(**_: Any) -> list[CheckMessage]:
+    language = settings.NOTIFIER_LANGUAGE
+    if language in LANGUAGES:
+        return []
+    hint = f"Use one of {', '.join(LANGUAGES)}."
+    return [Error(f"NOTIFIER_LANGUAGE is {language!r}.", hint=hint, id="notifier.E002")]
+
+
+@register
+def check_token(**_: Any) -> list[CheckMessage]:
+    """Only a warning: all but the messages works without a token."""
+    if settings.NOTIFIER_BACKEND != "telegram":
+        return []
+    try:
+        validate_token(settings.BOT_TOKEN)
+    except TokenValidationError:
+        what = "malformed" if settings.BOT_TOKEN else "empty"
+        hint = "Take it from @BotFather, it looks like 123456:ABC…; or set NOTIFIER_BACKEND=console."
+        return [Warning(f"BOT_TOKEN is {what}.", hint=hint, id="notifier.W001")]
+    return []

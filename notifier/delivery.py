@@ -1,0 +1,91 @@
+"""The notify step: claim the request, write the message, send it, write down how that ended."""
+
+import datetime as dt
+import logging
+import random
+from typing import Any
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.utils import timezone
+
+from notifier import requests, texts
+from notifier.backends import PermanentError, TemporaryError, get_backend
+from notifier.models import RateRequest
+from rates.quotes import Quote
+
+log = logging.getLogger(__name__)
+
+# Tries of one request, over about 25 minutes.
+MAX_ATTEMPTS = 12
+# Seconds.
+FIRST_PAUSE = 2
+LONGEST_PAUSE = 300
+# Telegram has asked for more patience than a worker should hold a message: seconds.
+LONGEST_RETRY_AFTER = 3600
+
+
+class TryAgain(Exception):
+    """Run the step again in `delay` seconds."""
+
+    def __init__(self, delay: float, reason: str) -> None:
+        super().__init__(reason)
+        self.delay = delay
+
+
+def deliver(result: dict[str, Any], request_id: str) -> None:
+    """Tell the person what `fetch_rate` found, unless that is done or being done. Raises TryAgain."""
+    text, rate = _message(result)
+    lease = requests.start_notifying(request_id, text, rate)
+    if lease is None:
+        _wait_for_the_other(request_id)
+        return
+    request = RateRequest.objects.get(pk=request_id)
+    try:
+        get_backend().send(request.telegram_id, text)
+    except PermanentError as error:
+        log.warning("request %s: not delivered: %s", request_id, error)
+        requests.fail(request_id, error.code, texts.error(error.code, str(error)))
+    except TemporaryError as error:
+        _retry_or_fail(request, lease, str(error), error.retry_after)
+    except SoftTimeLimitExceeded:
+        _retry_or_fail(request, lease, "soft time limit", None)
+    else:
+        requests.deliver(request_id)
+
+
+def _message(result: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The text, and what the log keeps of the rate."""
+    if result["found"]:
+        quote = Quote.from_json(result["quote"])
+        return texts.rate(quote), requests.rate_fields(quote)
+    date, fresh = dt.date.fromisoformat(result["date"]), result["fresh"]
+    text = texts.not_found(result["char_code"], date, fresh)
+    return text, {"found": False, "sheet_date": date, "fresh": fresh}
+
+
+def _wait_for_the_other(request_id: str) -> None:
+    """Another task has the claim: look again when its lease is over, in case it died with it."""
+    lease_until = requests.lease_of(request_id)
+    if lease_until is not None:
+        wait = max((lease_until - timezone.now()).total_seconds(), 0)
+        raise TryAgain(wait + random.uniform(0.5, 3), "another task is sending this")
+
+
+def _retry_or_fail(request: RateRequest, lease: dt.datetime, reason: str, retry_after: float | None) -> None:
+    log.warning("request %s: try %d: %s", request.pk, request.notify_attempts, reason)
+    error = texts.error("send_failed", reason)
+    if request.notify_attempts >= MAX_ATTEMPTS or (retry_after or 0) > LONGEST_RETRY_AFTER:
+        requests.fail(request.pk, "send_failed", error)
+        return
+    delay = pause(request.notify_attempts, retry_after)
+    requests.retry_later(request.pk, "send_failed", error, dt.timedelta(seconds=delay))
+    requests.release(request.pk, lease)
+    raise TryAgain(delay, reason)
+
+
+def pause(attempts: int, retry_after: float | None) -> float:
+    """Seconds until the next try: what Telegram asks for, else twice as long each time; never all at once."""
+    if retry_after is not None:
+        return retry_after + random.uniform(0.1, 1 + retry_after / 10)
+    backoff = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+    return random.uniform(backoff / 2, backoff)

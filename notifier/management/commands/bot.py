@@ -1,0 +1,31 @@
+"""The bot's process."""
+
+import asyncio
+import logging
+from typing import Any
+
+from aiogram.exceptions import TelegramNotFound, TelegramUnauthorizedError
+from aiogram.utils.token import TokenValidationError
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from notifier.bot import app
+
+
+class Command(BaseCommand):
+    help = "Serves the Telegram bot by long polling, until SIGTERM or Ctrl-C."
+    # BOT_TOKEN is told in one line below.
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        if not settings.BOT_TOKEN:
+            raise CommandError("BOT_TOKEN is not set: take one from @BotFather.")
+        try:
+            asyncio.run(app.run())
+        except TokenValidationError:
+            raise CommandError("BOT_TOKEN is malformed: it looks like 123456:ABC…") from None
+        except (TelegramUnauthorizedError, TelegramNotFound) as error:
+            raise CommandError(f"Telegram refuses BOT_TOKEN: {error.message}") from None
+        except KeyboardInterrupt:
+            pass
