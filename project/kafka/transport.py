@@ -112,7 +112,7 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
             self._on_bell()
         return bool(ready)
 
-    def _on_bell(self, *args: Any) -> None:
+    def _on_bell(self) -> None:
         with self._lock:
             self._rung = False
         try:
@@ -144,11 +144,21 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Deliver when the bell rings, and on each turn of the loop: an ack may have made room."""
         self._loop = loop
-        loop.add_reader(self._bell, self._on_bell)
-        loop.on_tick.add(self.deliver_ready)
+        loop.add_reader(self._bell, self._deliver_on_bell)
+        loop.on_tick.add(self._deliver_on_tick)
+
+    def _deliver_on_bell(self, *args: Any) -> None:
+        self._on_bell()
+        self.deliver_ready()
+
+    def _deliver_on_tick(self) -> None:
+        # The pool hands tasks to its children on a tick too, maybe before this one: have the loop turn once more,
+        # or what is delivered now waits until something else happens.
+        if self.deliver_ready():
+            self.wake()
 
     def _unregister(self) -> None:
         loop, self._loop = self._loop, None
         if loop is not None:
-            loop.on_tick.discard(self.deliver_ready)
+            loop.on_tick.discard(self._deliver_on_tick)
             loop.remove(self._bell)
