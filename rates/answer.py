@@ -10,7 +10,7 @@ from rates.sheets import Sheet, SheetRate
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`sheet` is None where nothing is stored either; `fresh` says that the CBR has just been asked and answered."""
+    """`sheet` is None where nothing is stored either; `fresh`: the CBR has just been asked and answered."""
 
     sheet: Sheet | None
     fresh: bool

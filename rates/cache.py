@@ -29,7 +29,7 @@ SOCKET_SECONDS = 1.0
 
 
 class Flight(enum.Enum):
-    """The part of a process in a flight: LEADER asks, OTHERS ask still, ALONE means that nobody can be seen."""
+    """A process' part: LEADER asks, OTHERS still ask, ALONE cannot see whether others do."""
 
     LEADER = "leader"
     OTHERS = "others"

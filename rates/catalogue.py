@@ -12,7 +12,7 @@ DATA_DIR = Path(__file__).parent / "data"
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """A currency, present or past. The code and the number may be empty, and several entries may share one."""
+    """A currency, present or past. Code and number may be empty, and several entries may share one."""
 
     cbr_id: str
     char_code: str

@@ -1,7 +1,7 @@
 """The Bank of Russia's service: one question, bounded in time and in size.
 
-It stands behind a guard that knows neither ETag nor Last-Modified, answers some clients with an HTML page or 403,
-and asks for few requests: https://www.cbr.ru/development/sxml/.
+It stands behind a guard that knows neither ETag nor Last-Modified and answers some clients with an HTML page
+or 403. The service is described at https://www.cbr.ru/development/sxml/.
 """
 
 import time
@@ -19,7 +19,7 @@ MAX_REDIRECTS = 5
 
 
 class CbrUnavailable(Exception):
-    """The CBR could not be reached or sent something else than a sheet: use what is stored. The text says why."""
+    """The CBR can't be reached or doesn't send a sheet: use what is stored. The text says why."""
 
 
 def transfer_bound() -> float:

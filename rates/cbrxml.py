@@ -1,8 +1,8 @@
 """Strict reading of the CBR's XML: what BeautifulSoup would forgive is refused here first.
 
-BeautifulSoup's "lxml-xml" recovers from broken XML, so that a sheet cut in half would pass as a short one; and it
-guesses encodings. Therefore the bytes go through a strict parser first, which must find one whole document, without
-a document type, in the encoding that it declares.
+BeautifulSoup's "lxml-xml" recovers from broken XML, so that a sheet cut in half would pass as a short one, and
+it guesses encodings. Therefore the bytes go through a strict parser first, which must find one whole document,
+without a document type, in the encoding that it declares.
 """
 
 import datetime
@@ -18,8 +18,8 @@ AMOUNT = re.compile(r"\d{1,9}(?:,\d{1,6})?", re.ASCII)
 UNIT_AMOUNT = re.compile(r"\d{1,9}(?:,\d{1,20})?(?:E[+-]?\d{1,2})?", re.ASCII)
 ENCODING = re.compile(rb"""\A<\?xml[^>]{0,100}?encoding=["']([A-Za-z0-9_-]{1,40})["']""")
 ENCODINGS = {"windows-1251", "utf-8"}
-# A Russian name: no letters of other alphabets (text in a wrong encoding is full of them), at least one Cyrillic
-# letter, and no capital after a small letter within a word (KOI8-R read as windows-1251).
+# A Russian name has no letters of other alphabets (text in a wrong encoding is full of them), some Cyrillic
+# letter, and within a word no capital after a small letter (KOI8-R read as windows-1251).
 NAME = re.compile(r"(?=.*[А-Яа-яЁё])[А-Яа-яЁёA-Za-z0-9 .,:;()'’\"«»№/–—-]{1,200}")
 SWAPPED_CASE = re.compile("[а-яё][А-ЯЁ]")
 
@@ -114,6 +114,6 @@ def whole_number(text: str) -> int:
 def cbr_date(text: str) -> datetime.date:
     """DD.MM.YYYY; the service writes D/M/Y with slashes only in questions. Raises BadSheet."""
     try:
-        return datetime.datetime.strptime(text, "%d.%m.%Y").date()  # noqa: DTZ007 (a day, not a moment)
+        return datetime.datetime.strptime(text, "%d.%m.%Y").date()
     except ValueError as error:
         raise BadSheet(f"{text[:40]!r} is no date") from error

@@ -15,7 +15,7 @@ def plain(value: Decimal) -> str:
 
 
 def exact_unit_value(value: Decimal, nominal: int) -> Decimal:
-    """Roubles for one unit, without trailing zeros. Nominals are powers of ten, so that the division is exact."""
+    """Roubles for one unit, without trailing zeros; exact, as nominals are powers of ten."""
     quotient = (value / nominal).normalize()
     # normalize() writes 100 as 1E+2.
     return quotient.quantize(Decimal(1)) if quotient == quotient.to_integral() else quotient

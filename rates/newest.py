@@ -1,4 +1,4 @@
-"""The newest sheet: from the cache, else from the CBR (one question for all who wait), else from the store."""
+"""The newest sheet: from the cache, else from the CBR (one question for all), else from the store."""
 
 import datetime
 import logging
@@ -11,8 +11,8 @@ from rates.answer import Answer
 
 logger = logging.getLogger(__name__)
 
-# How long a process waits for another's question before it serves what is stored. With the question itself (about
-# 13 seconds) this stays below the soft time limit of a task.
+# How long a process waits for another's question before it serves what is stored. With a question of its own
+# (13 seconds, 23 at worst) this stays about the soft time limit of a task, after which the task is tried again.
 WAIT_SECONDS = 10.0
 # A CBR that doesn't answer is asked again after this, or earlier where the cache lives shorter.
 FAILURE_SECONDS = 30.0

@@ -1,4 +1,6 @@
-"""The page at the root: the newest stored rates and where everything else is."""
+"""The page at the root: the newest stored rates, and the way to everything else."""
+
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -6,13 +8,24 @@ from django.views.decorators.http import require_safe
 
 from rates import store
 from rates.models import Rate
+from rates.money import plain
 
 
 @require_safe
 def newest_rates(request: HttpRequest) -> HttpResponse:
-    """The newest stored sheet as a table; Russian, English with ?lang=en. It never waits for the CBR."""
+    """The newest stored sheet as a table: in Russian, with ?lang=en in English. It never waits for the CBR."""
+    english = request.GET.get("lang") == "en"
     date = store.newest_stored_date()
     rates = Rate.objects.filter(date=date).select_related("currency").order_by("currency__char_code")
-    template = "rates/page_en.html" if request.GET.get("lang") == "en" else "rates/page.html"
-    context = {"date": date, "rates": rates, "fresh": store.is_fresh(), "contact": store.last_contact()}
-    return render(request, template, context)
+    context = {"date": date, "fresh": store.is_fresh(), "rates": [_row(rate, english) for rate in rates]}
+    return render(request, "rates/page_en.html" if english else "rates/page.html", context)
+
+
+def _row(rate: Rate, english: bool) -> dict[str, Any]:
+    currency = rate.currency
+    return {
+        "char_code": currency.char_code,
+        "nominal": rate.nominal,
+        "name": (english and currency.name_en) or currency.name,
+        "value": plain(rate.value),
+    }

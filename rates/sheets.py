@@ -50,7 +50,11 @@ class Sheet:
 
 def parse_sheet(body: bytes) -> Sheet:
     """The sheet in a reply of XML_daily.asp. Raises BadSheet: a sheet is taken whole or not at all."""
-    root = read_xml(body, "ValCurs")
+    return sheet_in(read_xml(body, "ValCurs"))
+
+
+def sheet_in(root: Tag) -> Sheet:
+    """The sheet in a ValCurs element. Raises BadSheet."""
     if not root.get("Date"):
         raise BadSheet("the sheet has no date")
     rates = tuple(_rate(valute) for valute in root.find_all("Valute", recursive=False))
@@ -86,9 +90,9 @@ def cbr_id_of(tag: Tag, attribute: str) -> str:
 
 
 def check_unit_rate(tag: Tag, nominal: int, value: Decimal) -> None:
-    """VunitRate, where it is there, must be about value / nominal. Raises BadSheet: then one of the three is wrong.
+    """VunitRate, where it is there, must be about value / nominal. Raises BadSheet: one of the three is wrong.
 
-    In all records so far it is that exactly; a nominal that is no power of ten would make it a rounded number.
+    In all records so far it is exactly that; a nominal that is no power of ten would make it a rounded one.
     """
     if tag.find("VunitRate", recursive=False) is None:
         return

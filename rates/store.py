@@ -1,12 +1,14 @@
 """The rates in the database: a correction overwrites, history stays, saving twice changes nothing."""
 
 import datetime
+from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
 
 from rates.catalogue import english_name
 from rates.models import CbrContact, Currency, Rate, StoredSheet
+from rates.money import plain
 from rates.sheets import Sheet, SheetRate
 
 # Beat asks the CBR at least every hour; without an answer for longer the stored sheet may not be the newest.
@@ -63,7 +65,7 @@ def add_sheet(sheet: Sheet) -> bool:
 
 def note_contact(asked_at: datetime.datetime, error: str = "") -> None:
     """Keeps when the CBR was asked, and the error unless it answered."""
-    outcome = {"asked_at": asked_at, "error": error}
+    outcome: dict[str, object] = {"asked_at": asked_at, "error": error}
     if not error:
         outcome["answered_at"] = timezone.now()
     CbrContact.objects.update_or_create(pk=1, defaults=outcome)
@@ -92,7 +94,8 @@ def _sheet_rate(row: Rate) -> SheetRate:
         char_code=currency.char_code,
         nominal=row.nominal,
         name=currency.name,
-        value=row.value,
+        # Without the zeros that the column adds, so that a stored sheet is the one that was saved.
+        value=Decimal(plain(row.value)),
     )
 
 

@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from billiard.exceptions import SoftTimeLimitExceeded
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError
 
 from rates.cbr import CbrUnavailable
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
     max_retries=5,
 )
 def fetch_rate(char_code: str, request_id: str) -> dict[str, Any]:
-    """The newest rate of a currency as plain data: {"found": True, "quote": …} as Quote.to_json() writes it, or
+    """The newest rate of a currency: {"found": True, "quote": …} as Quote.to_json() writes it, or
     {"found": False, "char_code": …, "date": …, "fresh": …} with the sheet that lacks it.
 
     `request_id` is the caller's, for log lines. Raises NoRates when there is no rate after about two minutes.

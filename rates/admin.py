@@ -1,0 +1,74 @@
+"""The stored rates in the admin: to look things up, and to take away a sheet that is wrong."""
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from rates import cache
+from rates.models import CbrContact, Currency, Rate, StoredSheet
+from rates.money import plain
+
+
+class FromTheCbr(admin.ModelAdmin):
+    """Shows, finds and filters; the rows come from the CBR only."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Currency)
+class CurrencyAdmin(FromTheCbr):
+    list_display = ["char_code", "num_code", "name", "name_en", "cbr_id"]
+    search_fields = ["char_code", "num_code", "name", "name_en", "cbr_id"]
+
+
+@admin.register(Rate)
+class RateAdmin(FromTheCbr):
+    list_display = ["date", "currency", "currency_name", "nominal", "exact_value", "unit_value", "updated_at"]
+    list_select_related = ["currency"]
+    list_filter = ["date", "currency"]
+    search_fields = ["currency__char_code", "currency__name", "currency__name_en"]
+    search_help_text = "Code or name of a currency"
+    date_hierarchy = "date"
+
+    @admin.display(description="name", ordering="currency__name")
+    def currency_name(self, rate: Rate) -> str:
+        return rate.currency.name
+
+    @admin.display(description="value", ordering="value")
+    def exact_value(self, rate: Rate) -> str:
+        return plain(rate.value)
+
+
+@admin.register(StoredSheet)
+class StoredSheetAdmin(FromTheCbr):
+    """Deleting a sheet deletes its rates: for one that was imported by mistake and would serve as the newest."""
+
+    list_display = ["date", "updated_at"]
+    date_hierarchy = "date"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super(FromTheCbr, self).has_delete_permission(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: StoredSheet) -> None:
+        self.delete_queryset(request, StoredSheet.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[StoredSheet]) -> None:
+        with transaction.atomic():
+            Rate.objects.filter(date__in=list(queryset.values_list("date", flat=True))).delete()
+            queryset.delete()
+        cache.forget()
+
+
+@admin.register(CbrContact)
+class CbrContactAdmin(FromTheCbr):
+    list_display = ["asked_at", "answered_at", "error"]
