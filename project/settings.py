@@ -148,7 +148,11 @@ NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
 # --- Celery: the broker's settings are all here ---------------------------------------------------------------------
 
 CELERY_BROKER_URL = ";".join(f"kafka://{host}" for host in KAFKA_BOOTSTRAP_SERVERS)
-CELERY_BROKER_TRANSPORT_OPTIONS = env.json("KAFKA_TRANSPORT_OPTIONS", default={})
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # kombu's own way of connecting for a publish: it would try for six seconds, in the middle of a POST.
+    **{"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5},
+    **env.json("KAFKA_TRANSPORT_OPTIONS", default={}),
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # See project.results: no task and no POST waits for Redis. The times are seconds.
 CELERY_RESULT_BACKEND = f"project.results:RedisBackend+{REDIS_URL}"
