@@ -175,4 +175,6 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = env.int("WORKER_PREFETCH_MULTIPLIER", defaul
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# After a pause of beat, a run is caught up with only if it was due less than this many seconds ago.
+CELERY_BEAT_CRON_STARTING_DEADLINE = 300
 CELERY_TIMEZONE = "UTC"

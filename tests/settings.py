@@ -1,8 +1,13 @@
 """The project's settings, cut off from `.env` and from a running `bin/run`, so that tests are the same everywhere."""
 
 import os
+import tempfile
 
 os.environ["ENV_FILES"] = ""
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 
 from project.settings import *  # noqa: E402, F403
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
+    # A file, as in real life: threads that share a database in memory don't wait for each other's locks.
+    DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/rates-test-{os.getpid()}.sqlite3"}  # noqa: F405
