@@ -39,7 +39,10 @@ class Answer:
         data = json.loads(text)
         sheet = None
         if data["date"]:
-            rates = tuple(SheetRate(*fields, value=Decimal(value)) for *fields, value in data["rates"])
+            rates = tuple(
+                SheetRate(cbr_id, num_code, char_code, nominal, name, Decimal(value))
+                for cbr_id, num_code, char_code, nominal, name, value in data["rates"]
+            )
             sheet = Sheet(datetime.date.fromisoformat(data["date"]), rates)
         asked_at = datetime.datetime.fromisoformat(data["asked_at"])
         return cls(sheet, data["fresh"], data["reason"], asked_at)

@@ -23,7 +23,7 @@ class RateSerializer(serializers.ModelSerializer[Rate]):
     char_code = serializers.CharField(source="currency.char_code", read_only=True)
     num_code = serializers.CharField(source="currency.num_code", read_only=True)
     name = serializers.CharField(source="currency.name", read_only=True)
-    value = serializers.SerializerMethodField(help_text="Roubles for `nominal` units.")
+    value = serializers.SerializerMethodField("exact_value", help_text="Roubles for `nominal` units.")
     unit_value = serializers.CharField(read_only=True, help_text="Roubles for one unit.")
     fresh = serializers.SerializerMethodField(
         help_text="The Bank of Russia, asked lately, has no newer sheet than this."
@@ -33,7 +33,7 @@ class RateSerializer(serializers.ModelSerializer[Rate]):
         model = Rate
         fields = ["char_code", "num_code", "name", "nominal", "value", "unit_value", "date", "fresh"]
 
-    def get_value(self, rate: Rate) -> str:
+    def exact_value(self, rate: Rate) -> str:
         return plain(rate.value)
 
     def get_fresh(self, rate: Rate) -> bool:
@@ -89,11 +89,10 @@ class RateViewSet(viewsets.ReadOnlyModelViewSet[Rate]):
     filterset_class = RateFilter
     pagination_class = None
 
-    def filter_queryset(self, queryset: QuerySet[Rate]) -> QuerySet[Rate]:
-        filtered = super().filter_queryset(queryset)
-        if not self.request.query_params.get("date"):
-            filtered = filtered.filter(date=store.newest_stored_date())
-        return filtered
+    def get_queryset(self) -> QuerySet[Rate]:
+        if self.request.query_params.get("date"):
+            return super().get_queryset()
+        return store.rates_on(store.newest_stored_date())
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         rates = self.filter_queryset(self.get_queryset())
@@ -110,7 +109,7 @@ class RateViewSet(viewsets.ReadOnlyModelViewSet[Rate]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         newest = store.newest_stored_date() if store.is_fresh() else None
-        return super().get_serializer_context() | {"newest": newest}
+        return {**super().get_serializer_context(), "newest": newest}
 
 
 def _for_day(request: Request) -> str:

@@ -16,8 +16,8 @@ def newest_rates(request: HttpRequest) -> HttpResponse:
     """The newest stored sheet as a table: in Russian, with ?lang=en in English. It never waits for the CBR."""
     english = request.GET.get("lang") == "en"
     date = store.newest_stored_date()
-    rates = Rate.objects.filter(date=date).select_related("currency").order_by("currency__char_code")
-    context = {"date": date, "fresh": store.is_fresh(), "rates": [_row(rate, english) for rate in rates]}
+    rows = [_row(rate, english) for rate in store.rates_on(date)]
+    context = {"date": date, "fresh": store.is_fresh(), "rates": rows}
     return render(request, "rates/page_en.html" if english else "rates/page.html", context)
 
 

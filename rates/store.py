@@ -4,6 +4,7 @@ import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from rates.catalogue import english_name
@@ -19,14 +20,19 @@ def stored_sheet(date: datetime.date) -> Sheet | None:
     """The whole sheet for `date`, ordered by code, or None where none is stored."""
     if not StoredSheet.objects.filter(date=date).exists():
         return None
-    rows = Rate.objects.filter(date=date).select_related("currency").order_by("currency__char_code")
-    return Sheet(date, tuple(_sheet_rate(row) for row in rows))
+    return Sheet(date, tuple(_sheet_rate(row) for row in rates_on(date)))
 
 
 def newest_stored_sheet() -> Sheet | None:
     """The whole sheet with the latest date, or None where nothing is stored."""
     date = newest_stored_date()
     return stored_sheet(date) if date else None
+
+
+def rates_on(date: datetime.date | None) -> QuerySet[Rate]:
+    """The stored rates for `date` with their currencies, ordered by code; none for None."""
+    rates = Rate.objects.select_related("currency").order_by("currency__char_code")
+    return rates.filter(date=date) if date else rates.none()
 
 
 def newest_stored_date() -> datetime.date | None:
@@ -99,7 +105,7 @@ def _sheet_rate(row: Rate) -> SheetRate:
     )
 
 
-def _row(currency_id: int, date: datetime.date, nominal: int, value: object, now: datetime.datetime) -> Rate:
+def _row(currency_id: int, date: datetime.date, nominal: int, value: Decimal, now: datetime.datetime) -> Rate:
     return Rate(currency_id=currency_id, date=date, nominal=nominal, value=value, updated_at=now)
 
 
