@@ -11,3 +11,13 @@ from project.settings import *  # noqa: E402, F403
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     # A file, as in real life: threads that share a database in memory don't wait for each other's locks.
     DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/rates-test-{os.getpid()}.sqlite3"}  # noqa: F405
+
+# Unit tests need no service: messages stay in this process. Tests with real processes give those project.settings.
+CELERY_BROKER_URL = "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05}
+CELERY_RESULT_BACKEND = "cache+memory://"
+BOT_TOKEN = ""
+NOTIFIER_BACKEND = "memory"
+NOTIFIER_LANGUAGE = "ru"
+# Static files from the applications' folders: nothing was collected.
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
