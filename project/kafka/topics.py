@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from .errors import BrokerUnavailable
 from .offsets import decode
@@ -22,6 +23,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 #: A queue must keep what nobody has consumed yet, however old it is; small segments let what is consumed be trimmed.
 QUEUE_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": str(16 * 1024 * 1024)}
+COORDINATOR_MOVES = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError._WAIT_COORD,
+    }
+)
 #: How long a topic's number of partitions is believed, in seconds.
 REFRESH = 60.0
 LATEST, EARLIEST = OffsetSpec.latest(), OffsetSpec.earliest()  # type: ignore[no-untyped-call]
@@ -31,11 +40,13 @@ class Topics:
     """The brokers' topics as this process knows them. Safe to share among threads, not across a fork."""
 
     def __init__(self, config: Mapping[str, Any], options: Options) -> None:
+        self._config = dict(config)
         self._admin = AdminClient(dict(config), logger=logger)
         self._options = options
         self._timeout = options.connect_timeout
         self._known: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
+        self._groups: dict[str, Consumer] = {}
 
     def ping(self) -> None:
         """Raises BrokerUnavailable where no broker answers in time."""
@@ -91,10 +102,9 @@ class Topics:
         skipped = self.length(topic, group_id)
         partitions = [TopicPartition(topic, number) for number in range(self._find(topic))]
         ends = self._offsets(partitions, LATEST)
-        request = ConsumerGroupTopicPartitions(
-            group_id, [TopicPartition(topic, number, end) for number, end in ends.items()]
-        )
-        self._result(self._admin.alter_consumer_group_offsets([request])[group_id])
+        offsets = [TopicPartition(topic, number, end) for number, end in ends.items()]
+        group = self._group(group_id)
+        self._coordinated(lambda: group.commit(offsets=offsets, asynchronous=False))
         return skipped
 
     def _find(self, topic: str) -> int:
@@ -126,13 +136,33 @@ class Topics:
         return {partition.partition: self._result(future).offset for partition, future in futures.items()}
 
     def _stored(self, partitions: list[TopicPartition], group_id: str) -> dict[int, tuple[int, str]]:
-        request = ConsumerGroupTopicPartitions(group_id, partitions)
-        answer = self._result(self._admin.list_consumer_group_offsets([request])[group_id])
-        return {
-            partition.partition: (partition.offset, partition.metadata or "")
-            for partition in answer.topic_partitions
-            if partition.offset >= 0
-        }
+        group = self._group(group_id)
+        committed = self._coordinated(lambda: group.committed(partitions, timeout=self._timeout))
+        return {item.partition: (item.offset, item.metadata or "") for item in committed if item.offset >= 0}
+
+    def _group(self, group_id: str) -> Consumer:
+        """A client that reads and writes the group's offsets without being a member of it.
+
+        Not the admin client's ListConsumerGroupOffsets: librdkafka 2.16.1 crashes the process where the broker
+        answers that the group's coordinator is loading (seen on every fresh Kafka 4.3.1).
+        """
+        with self._lock:
+            if group_id not in self._groups:
+                config = {**self._config, "group.id": group_id, "enable.auto.commit": False, "logger": logger}
+                self._groups[group_id] = Consumer(config)
+            return self._groups[group_id]
+
+    def _coordinated(self, call: Callable[[], T]) -> T:
+        """What `call` returns, once the group has a coordinator (a fresh broker needs a second to find one)."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return call()
+            except KafkaException as exception:
+                error = exception.args[0]
+                if error.code() not in COORDINATOR_MOVES or time.monotonic() > deadline:
+                    raise BrokerUnavailable(f"the group's coordinator: {error.str()}") from exception
+                time.sleep(random.uniform(0.05, 0.15))
 
     def _result(self, future: Future[T]) -> T:
         return future.result(self._timeout + 1.0)
