@@ -1,0 +1,33 @@
+"""manage.py prepare"""
+
+import os
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+ADMIN = "admin"
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes the database ready: migrations, the bundled rates, and the user `admin` with ADMIN_PASSWORD where that "
+        "is set and there is no such user yet. A second run changes nothing."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
+        call_command("load_bundled_rates", stdout=self.stdout)
+        password = os.environ.get("ADMIN_PASSWORD", "")
+        if password:
+            self.stdout.write(f"admin: {self._admin(password)}")
+
+    def _admin(self, password: str) -> str:
+        """ "made", "kept" or "changed" (somebody has given the user another password, which stays)."""
+        users = get_user_model()
+        user = users.objects.filter(username=ADMIN).first()
+        if user is None:
+            users.objects.create_superuser(ADMIN, password=password)
+            return "made"
+        return "kept" if user.check_password(password) else "changed"
