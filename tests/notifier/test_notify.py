@@ -1,0 +1,169 @@
+"""The notify step: one message a request, whatever happens around it."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.utils import timezone
+
+from notifier import delivery, requests
+from notifier.backends import Backend, PermanentError, TemporaryError, memory
+from notifier.models import RateRequest
+
+Step = Callable[[], None]
+
+
+class Scripted(Backend):
+    """Does one thing after the other; sends once nothing is left to do."""
+
+    script: list[Any] = []
+
+    def send(self, chat_id: int, text: str) -> None:
+        if self.script:
+            event = self.script.pop(0)
+            if isinstance(event, BaseException):
+                raise event
+            event()
+        memory.MemoryBackend().send(chat_id, text)
+
+
+@pytest.fixture
+def script(settings: Any, outbox: list[Any]) -> list[Any]:
+    settings.NOTIFIER_BACKEND = f"{__name__}.Scripted"
+    Scripted.script = []
+    return Scripted.script
+
+
+@pytest.fixture
+def step(row: RateRequest, found: dict[str, Any]) -> Step:
+    return lambda: delivery.deliver(found, str(row.pk))
+
+
+def again(row: RateRequest) -> RateRequest:
+    return RateRequest.objects.get(pk=row.pk)
+
+
+def test_the_message_arrives(row: RateRequest, step: Step, outbox: list[Any]) -> None:
+    step()
+    seen = again(row)
+    assert [message.chat_id for message in outbox] == [42]
+    assert (seen.status, seen.text, seen.notify_attempts) == ("delivered", outbox[0].text, 1)
+    assert (seen.found, seen.nominal, str(seen.value), seen.sheet_date, seen.fresh) == (
+        *(True, 1, "75.52730000"),
+        dt.date(2026, 4, 25),
+        True,
+    )
+
+
+def test_twice_sends_once(row: RateRequest, step: Step, outbox: list[Any]) -> None:
+    step()
+    step()
+    assert len(outbox) == 1
+    assert again(row).notify_attempts == 1
+
+
+def test_two_at_once_send_once(row: RateRequest, step: Step, script: list[Any], outbox: list[Any]) -> None:
+    """The second runs while the first is sending: it is told to come back when the first's lease is over."""
+
+    def second() -> None:
+        with pytest.raises(delivery.TryAgain) as told:
+            step()
+        assert 60 <= told.value.delay < 64
+
+    script.append(second)
+    step()
+    assert len(outbox) == 1
+    assert again(row).status == "delivered"
+
+
+def test_what_a_dead_process_left_is_sent_after_its_lease(row: RateRequest, step: Step, outbox: list[Any]) -> None:
+    requests.start_notifying(row.pk, "text", {})
+    RateRequest.objects.update(lease_until=timezone.now())
+    step()
+    assert len(outbox) == 1
+    assert again(row).notify_attempts == 2
+
+
+def test_intent_is_written_before_the_message_is_sent(
+    row: RateRequest, step: Step, script: list[Any], outbox: list[Any]
+) -> None:
+    seen: list[RateRequest] = []
+    script.append(lambda: seen.append(again(row)))
+    step()
+    assert seen[0].status == "notifying"
+    assert seen[0].lease_until is not None and seen[0].text
+
+
+def test_a_permanent_error_ends_the_request(row: RateRequest, step: Step, script: list[Any]) -> None:
+    script.append(PermanentError("chat_not_found", "Bad Request: chat not found"))
+    step()
+    seen = again(row)
+    assert (seen.status, seen.error_code) == ("failed", "chat_not_found")
+    assert seen.error == (
+        "Этот человек ещё не открывал бота (или такого чата нет). Пусть откроет бота в Telegram и нажмёт «Начать».\n"
+        "(Bad Request: chat not found)"
+    )
+
+
+def test_a_temporary_error_is_tried_again(row: RateRequest, step: Step, script: list[Any], outbox: list[Any]) -> None:
+    script.append(TemporaryError("no connection"))
+    with pytest.raises(delivery.TryAgain) as told:
+        step()
+    assert 1 <= told.value.delay <= 2
+    seen = again(row)
+    assert (seen.status, seen.error_code, seen.lease_until) == ("notifying", "send_failed", None)
+    assert "no connection" in seen.error
+    step()
+    seen = again(row)
+    assert (seen.status, seen.error_code, seen.notify_attempts, len(outbox)) == ("delivered", "", 2, 1)
+
+
+def test_the_soft_time_limit_is_a_temporary_error(row: RateRequest, step: Step, script: list[Any]) -> None:
+    script.append(SoftTimeLimitExceeded())
+    with pytest.raises(delivery.TryAgain):
+        step()
+    assert again(row).lease_until is None
+
+
+def test_retry_after_is_honoured(row: RateRequest, step: Step, script: list[Any]) -> None:
+    script.append(TemporaryError("Too Many Requests", retry_after=30))
+    with pytest.raises(delivery.TryAgain) as told:
+        step()
+    assert 30 < told.value.delay < 35
+
+
+def test_tries_have_an_end(row: RateRequest, step: Step, script: list[Any]) -> None:
+    script.extend(TemporaryError(f"down {number}") for number in range(20))
+    for _ in range(delivery.MAX_ATTEMPTS - 1):
+        with pytest.raises(delivery.TryAgain):
+            step()
+    step()
+    seen = again(row)
+    assert (seen.status, seen.error_code, seen.notify_attempts) == ("failed", "send_failed", 12)
+    assert "down 11" in seen.error
+
+
+def test_a_wait_of_hours_is_not_waited_for(row: RateRequest, step: Step, script: list[Any]) -> None:
+    script.append(TemporaryError("Too Many Requests", retry_after=20000))
+    step()
+    assert again(row).status == "failed"
+
+
+def test_pauses_grow_to_a_limit() -> None:
+    pauses = [delivery.pause(attempt, None) for attempt in range(1, 13)]
+    assert all(2**n / 2 <= pause <= 2**n for n, pause in enumerate(pauses[:8], start=1))
+    assert all(150 <= pause <= 300 for pause in pauses[8:])
+
+
+def test_a_failed_request_is_not_sent(row: RateRequest, step: Step, outbox: list[Any]) -> None:
+    requests.fail(row.pk, "time_limit", "why")
+    step()
+    assert outbox == []
+    assert again(row).status == "failed"
+
+
+def test_a_request_that_is_gone(found: dict[str, Any], db: None, outbox: list[Any]) -> None:
+    delivery.deliver(found, "0d5be5d5-9bd3-4c68-a0b7-6a6fd8b5a3f1")
+    assert outbox == []
