@@ -6,7 +6,7 @@ import tempfile
 os.environ["ENV_FILES"] = ""
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 
-from project.settings import *  # noqa: E402, F403
+from project.settings import *  # noqa: F403
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     # A file, as in real life: threads that share a database in memory don't wait for each other's locks.
