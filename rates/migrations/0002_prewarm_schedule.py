@@ -4,6 +4,7 @@ A migration, and not code that runs at every start, so that what is changed or d
 """
 
 from django.db import migrations
+from django.utils import timezone
 
 WORKDAYS = "1-5"
 # A crontab can't say 15:30-18:59 in one line. Messages that no worker takes in time expire (in seconds), so that a
@@ -38,6 +39,9 @@ def create(apps, schema_editor):
             "description": DESCRIPTION,
         }
         Task.objects.get_or_create(name=name, defaults=values)
+    # What beat compares to see changes; while it is not there, beat overlooks the first one for five minutes.
+    Track = apps.get_model("django_celery_beat", "PeriodicTasks")
+    Track.objects.update_or_create(ident=1, defaults={"last_update": timezone.now()})
 
 
 def delete(apps, schema_editor):

@@ -1,0 +1,95 @@
+"""The tasks: found, not found, tried again, given up."""
+
+import datetime
+from typing import Any
+
+import pytest
+from celery.exceptions import Retry
+from django.db import OperationalError
+
+from rates.cbr import CbrUnavailable
+from rates.quotes import NoRates, Quote
+from rates.store import newest_stored_date
+from rates.tasks import fetch_rate, prewarm
+from tests.standins.cbr import CbrStandin
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _cbr_and_redis(cbr: CbrStandin, empty_redis: str) -> None:
+    pass
+
+
+def test_a_found_rate_is_plain_data() -> None:
+    result = fetch_rate.apply(args=("USD", "request-1")).get()
+    assert result["found"] is True
+    quote = Quote.from_json(result["quote"])
+    assert (quote.char_code, str(quote.value), quote.date) == ("USD", "75.5273", datetime.date(2026, 4, 25))
+
+
+def test_a_code_that_the_sheet_lacks_is_an_answer_too() -> None:
+    assert fetch_rate.apply(args=("XXX", "request-1")).get() == {
+        "found": False,
+        "char_code": "XXX",
+        "date": "2026-04-25",
+        "fresh": True,
+    }
+
+
+def test_without_rates_it_tries_again_and_then_says_why(cbr: CbrStandin) -> None:
+    cbr.mode = "403"
+    result = fetch_rate.apply(args=("USD", "request-1"))
+    assert isinstance(result.result, NoRates)
+    assert "status 403" in str(result.result)
+
+
+@pytest.mark.parametrize(
+    ("task", "error"),
+    [(fetch_rate, NoRates("nothing")), (fetch_rate, OperationalError("locked")), (prewarm, CbrUnavailable("403"))],
+)
+def test_what_may_pass_is_tried_again_later_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, task: Any, error: Exception
+) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("rates.tasks.newest_quote", fail)
+    monkeypatch.setattr("rates.tasks.newest", fail)
+    args = ("USD", "request-1") if task is fetch_rate else ()
+    countdowns = []
+    for retries in range(task.max_retries):
+        task.push_request(args=args, retries=retries, is_eager=False, called_directly=False, id="1")
+        monkeypatch.setattr(task, "apply_async", lambda *args, **options: None)
+        try:
+            with pytest.raises(Retry) as caught:
+                task.run(*args)
+        finally:
+            task.pop_request()
+        assert caught.value.when is not None
+        countdowns.append(caught.value.when)
+    assert all(0 <= countdown <= 60 for countdown in countdowns)
+    task.push_request(args=args, retries=task.max_retries, is_eager=False, called_directly=False, id="1")
+    try:
+        with pytest.raises(type(error)):
+            task.run(*args)
+    finally:
+        task.pop_request()
+
+
+def test_prewarm_asks_the_cbr_whatever_is_cached(cbr: CbrStandin) -> None:
+    assert prewarm.apply().get() == "2026-04-25: 54 rates"
+    assert prewarm.apply().get() == "2026-04-25: 54 rates"
+    assert len(cbr.requests) == 2
+    assert newest_stored_date() == datetime.date(2026, 4, 25)
+
+
+def test_a_prewarmed_rate_needs_no_question(cbr: CbrStandin) -> None:
+    prewarm.apply().get()
+    fetch_rate.apply(args=("USD", "request-1")).get()
+    assert len(cbr.requests) == 1
+
+
+def test_prewarm_fails_when_the_cbr_does(cbr: CbrStandin) -> None:
+    cbr.mode = "splash"
+    assert isinstance(prewarm.apply().result, CbrUnavailable)
