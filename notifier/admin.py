@@ -133,7 +133,7 @@ def matches(word: str) -> Q:
     found = Q(pk__in=[])
     if len(word) == 3 and word.isalpha():
         found |= Q(currency_char_code=word.upper())
-    if word.removeprefix("-").isdecimal() and -(2**63) <= int(word[:25]) < 2**63:
+    if word.isascii() and word.removeprefix("-").isdecimal() and -(2**63) <= int(word[:25]) < 2**63:
         found |= Q(telegram_id=int(word))
     if bounds := id_bounds(word):
         found |= Q(pk__range=bounds)

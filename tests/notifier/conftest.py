@@ -91,8 +91,7 @@ def published() -> Iterator[Callable[[], list[dict[str, Any]]]]:
         with current_app.connection_for_read() as connection:
             channel = connection.default_channel
             queues = ("rates", "notifications")
-            found = [message for queue in queues for message in iter(lambda q=queue: drain(channel, q), None)]
-        return found
+            return [message for queue in queues for message in iter(lambda q=queue: drain(channel, q), None)]
 
     take()
     yield take
