@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterator
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -61,7 +62,8 @@ def test_a_restart_after_days_fires_no_burst(last_run_days_ago: None, time: str,
 def test_beat_loads_the_entries_and_sees_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     # The test's transaction lives on the connection that beat would close.
     monkeypatch.setattr("django_celery_beat.schedulers.close_old_connections", lambda: None)
-    with time_machine.travel(datetime.datetime(2026, 4, 24, 13, 0, tzinfo=datetime.UTC)) as clock:
+    # A clock later than any time that the migrations have left in the database.
+    with time_machine.travel(datetime.datetime(2099, 4, 24, 13, 0, tzinfo=datetime.UTC)) as clock:
         scheduler = DatabaseScheduler(app=current_app, lazy=True)
         assert len([name for name in scheduler.schedule if name.startswith("Rates,")]) == 3
         # Beat looks at least this often, in seconds, whether something was changed.
@@ -76,9 +78,9 @@ def test_beat_loads_the_entries_and_sees_changes(monkeypatch: pytest.MonkeyPatch
 
 
 def test_run_now_in_the_admin_sends_the_task(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = []
+    sent: list[dict[str, Any]] = []
     prewarm = current_app.tasks["rates.tasks.prewarm"]
-    monkeypatch.setattr(prewarm, "apply_async", lambda **options: sent.append(options) or "id")
+    monkeypatch.setattr(prewarm, "apply_async", lambda **options: sent.append(options))
     pk = PeriodicTask.objects.get(name="Rates, every hour").pk
     response = admin_client.post(
         "/admin/django_celery_beat/periodictask/",
