@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 from collections.abc import Callable
-from queue import Empty
 from time import monotonic
 from typing import Any
 
@@ -21,7 +20,8 @@ from .topics import Topics, shared_topics
 
 logger = logging.getLogger(__name__)
 
-#: How long `basic_get` waits for the group to give it partitions, and then for a first record, in seconds.
+#: How long `basic_get` waits for a message that it knows to be there, in seconds: when it has to become a member of
+#: the group first, and when it is one (the message may be in another member's hands).
 GET_JOIN_TIMEOUT = 15.0
 GET_TIMEOUT = 0.5
 
@@ -40,6 +40,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         self._address = connection.address
         self._consumer: GroupConsumer | None = None
         self._queues: dict[str, str] = {}  # topic -> queue, of what is consumed
+        self._got: set[str] = set()  # topics that are read by basic_get
         self._callbacks: dict[str, tuple[Callable[[Any], Any], bool]] = {}
         self._tags = itertools.count(1)
         self._clients: tuple[int, Topics, ConfirmedProducer] | None = None
@@ -98,7 +99,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         self._consumers.add(consumer_tag)
         self._callbacks[queue] = callback, no_ack
         self._queues[self._topic(queue)] = queue
-        self._group_consumer().subscribe(self._queues)
+        self._group_consumer().subscribe({*self._queues, *self._got})
 
     def basic_cancel(self, consumer_tag: str) -> None:
         if consumer_tag not in self._consumers:
@@ -109,7 +110,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
             return
         self._callbacks.pop(queue, None)
         self._queues.pop(self._topic(queue), None)
-        self._group_consumer().subscribe(self._queues)
+        self._group_consumer().subscribe({*self._queues, *self._got})
 
     def deliver_next(self) -> bool:
         """Hand the next message to its callback; False where none is ready or the prefetch limit is reached."""
@@ -126,27 +127,24 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any | None:
         """One message or None. Becoming a member of the group takes the first call some seconds."""
-        try:
-            return self._get_record(queue, no_ack)
-        except Empty:
-            return None
-
-    def _get_record(self, queue: str, no_ack: bool) -> Any:
         topic = self._topic(queue)
-        self._new_queue(queue)
         consumer = self._group_consumer()
-        if topic not in self._queues:
-            consumer.subscribe([*self._queues, topic])
-            consumer.wait_joined(GET_JOIN_TIMEOUT)
-        deadline = monotonic() + GET_TIMEOUT
+        deadline = None
         while True:
             record = consumer.take(frozenset([topic]))
             if record is not None:
                 message = self._receive(record, no_ack)
                 if message is not None:
                     return message
-            elif not self.connection.wait(deadline - monotonic()):
-                raise Empty
+                continue
+            if deadline is None:
+                if not self._size(queue):
+                    return None
+                joined = consumer.subscribe({*self._queues, *self._got, topic})
+                self._got.add(topic)
+                deadline = monotonic() + (GET_TIMEOUT if joined else GET_JOIN_TIMEOUT)
+            if not self.connection.wait(deadline - monotonic()):
+                return None
 
     def _receive(self, record: Record, no_ack: bool) -> Any | None:
         assert self._consumer is not None

@@ -73,24 +73,25 @@ class GroupConsumer:
         self._held = False  # all partitions are: a new one isn't
         self._stopping = False
         self._error: BaseException | None = None
-        self._joined = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-consumer", daemon=True)
         _alive.add(self)
 
     # --- for the channel --------------------------------------------------------------------------------------------
 
-    def subscribe(self, topics: Iterable[str]) -> None:
-        """Consume these topics and no others. Without any, the group is left once what runs is finished."""
+    def subscribe(self, topics: Iterable[str]) -> bool:
+        """Consume these topics and no others. Without any, the group is left once what runs is finished.
+
+        Returns whether they were consumed already.
+        """
+        wanted = tuple(sorted(topics))
         with self._lock:
-            self._wanted = tuple(sorted(topics))
-            self._joined.clear()
+            if wanted == self._wanted:
+                return True
+            self._wanted = wanted
             self._changed.notify_all()
         if self._wanted and not self._thread.ident:
             self._thread.start()
-
-    def wait_joined(self, timeout: float) -> bool:
-        """Whether the group gave us our partitions (maybe none) within `timeout` seconds."""
-        return self._joined.wait(timeout)
+        return False
 
     def take(self, topics: frozenset[str] | None = None) -> Record | None:
         """The next record (of one of `topics`), None where none is ready. Raises what ended the thread."""
@@ -324,7 +325,6 @@ class GroupConsumer:
                 key = partition.topic, partition.partition
                 self._trackers[key] = PartitionTracker(*stored.get(key, (None, "")))
             self._held = False
-        self._joined.set()
         logger.info("got %d partitions of %s", len(partitions), ", ".join(self._wanted))
 
     def _stored(self, consumer: Consumer, partitions: list[TopicPartition]) -> dict[tuple[str, int], tuple[int, str]]:

@@ -113,7 +113,7 @@ def decode(offset: int, metadata: str) -> tuple[list[int], int]:
         runs = [int(run, 36) for run in metadata[len(VERSION) :].split(",")]
     except ValueError:
         return [], offset
-    if sum(runs) > MAX_SPAN:
+    if min(runs) < 0 or sum(runs) > MAX_SPAN:
         return [], offset
     unfinished: list[int] = []
     for index, length in enumerate(runs):

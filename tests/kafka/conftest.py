@@ -1,0 +1,97 @@
+"""The brokers that the transport is tried on, and connections to them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from kombu import Connection, Exchange, Queue
+
+import project.kafka  # noqa: F401  (registers kafka://)
+from project.local.kafka_libs import Missing
+from tests.servers import start_kafka, start_tansu
+
+#: Groups are as quick as the brokers allow, so that a test that kills a member need not wait long.
+OPTIONS = {"session_timeout": 6.0, "connect_timeout": 10.0}
+TANSU_OPTIONS = {**OPTIONS, "fetch.wait.max.ms": 10}
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def tansu_address() -> Iterator[str]:
+    server = start_tansu()
+    yield server.address
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_address() -> Iterator[str]:
+    try:
+        # A group that nobody is in yet makes its first member wait for others, 3 s by default.
+        cluster = start_kafka(settings={"group.initial.rebalance.delay.ms": "0"})
+    except Missing as reason:
+        if os.environ.get("REQUIRE_ALL"):
+            raise
+        pytest.skip(f"no Apache Kafka here: {reason}")
+    yield cluster.bootstrap
+    cluster.stop()
+
+
+@pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """URL and transport options of each broker in turn."""
+    address = request.getfixturevalue(f"{request.param}_address")
+    return f"kafka://{address}", dict(TANSU_OPTIONS if request.param == "tansu" else OPTIONS)
+
+
+@pytest.fixture
+def kafka(kafka_address: str) -> tuple[str, dict[str, Any]]:
+    return f"kafka://{kafka_address}", dict(OPTIONS)
+
+
+Connect = Callable[..., Connection]
+
+
+@pytest.fixture
+def connect(broker: tuple[str, dict[str, Any]]) -> Iterator[Connect]:
+    """Makes connections, each with the options given; they are closed at the end."""
+    url, options = broker
+    opened: list[Connection] = []
+
+    def connect(**more: Any) -> Connection:
+        opened.append(Connection(url, transport_options={**options, **more}))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test has: topics outlive the tests."""
+    return f"t{os.getpid()}-{next(_names)}"
+
+
+@pytest.fixture
+def queue(name: str) -> Queue:
+    return Queue(name, Exchange(name), routing_key=name)
+
+
+def publish(connection: Connection, queue: Queue, *bodies: Any, **properties: Any) -> None:
+    producer = connection.Producer()
+    for body in bodies:
+        producer.publish(body, exchange=queue.exchange, routing_key=queue.routing_key, declare=[queue], **properties)
+
+
+def receive(connection: Connection, queue: Queue, count: int, timeout: float = 20, **consumer: Any) -> list[Any]:
+    """`count` messages, not acknowledged; the consumer stays."""
+    messages: list[Any] = []
+    active = connection.Consumer(queue, on_message=messages.append, **consumer)
+    active.consume()
+    while len(messages) < count:
+        connection.drain_events(timeout=timeout)
+    return messages

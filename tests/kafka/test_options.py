@@ -1,0 +1,77 @@
+"""Settings are typed and checked before anything is connected; the import has no side effects."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from kombu import Connection
+
+import project.kafka
+from project.kafka.options import Address, Options
+
+
+def test_defaults_promise_at_least_once() -> None:
+    options = Options.read({})
+    assert options.consumer_config()["enable.auto.commit"] is False
+    assert options.producer_config()["acks"] == "all"
+    assert options.producer_config()["enable.idempotence"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"partitons": 3}, "unknown transport option 'partitons'"),
+        ({"partitions": "3"}, "partitions must be int, not '3'"),
+        ({"partitions": 0}, "partitions must be positive"),
+        ({"partitions": True}, "partitions must be int"),
+        ({"session_timeout": -1}, "session_timeout must be positive"),
+        ({"enable.auto.commit": True}, "enable.auto.commit can't be set"),
+        ({"group.id": "mine"}, "use the option group_id"),
+        ({"bootstrap.servers": "x"}, "broker URL"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_by_name(given: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(project.kafka.ConfigurationError, match=complaint):
+        Options.read(given)
+
+
+def test_every_librdkafka_setting_reaches_the_client_it_is_for() -> None:
+    options = Options.read({"fetch.wait.max.ms": 10, "linger.ms": 2, "ssl.ca.location": "/ca.pem"})
+    assert options.consumer_config()["fetch.wait.max.ms"] == 10
+    assert "fetch.wait.max.ms" not in options.producer_config()
+    assert options.producer_config()["linger.ms"] == 2
+    assert "linger.ms" not in options.client_config("h:1", {})
+    assert options.client_config("h:1", {})["ssl.ca.location"] == "/ca.pem"
+
+
+def address(url: str, **kwargs: Any) -> Address:
+    return Address.from_client(Connection(url, **kwargs))
+
+
+def test_all_alternates_become_bootstrap_servers() -> None:
+    assert address("kafka://a:1;kafka://b;kafka://c:3").hosts == "a:1,b:9092,c:3"
+    assert address("kafka://only").hosts == "only:9092"
+
+
+def test_user_and_password_mean_sasl() -> None:
+    credentials = address("kafka://us%40er:se%2Fcret@a:1;kafka://b:2").credentials
+    assert credentials["sasl.username"] == "us@er"
+    assert credentials["sasl.password"] == "se/cret"
+    assert credentials["security.protocol"] == "SASL_PLAINTEXT"
+    assert address("kafka://u:p@a:1", ssl=True).credentials["security.protocol"] == "SASL_SSL"
+    assert address("kafka://a:1").credentials == {}
+
+
+def test_the_import_is_free_of_django_and_of_side_effects() -> None:
+    code = (
+        "import os, sys; before = dict(os.environ); import project.kafka; "
+        "assert dict(os.environ) == before, 'environment'; "
+        "assert not [m for m in sys.modules if m.split('.')[0] == 'django'], 'django'; "
+        "from kombu.transport import get_transport_cls; "
+        "assert get_transport_cls('kafka') is project.kafka.Transport"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
