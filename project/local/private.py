@@ -5,6 +5,11 @@ import secrets
 from pathlib import Path
 
 
+def folder(path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
+
+
 def write(path: Path, text: str) -> None:
     """Replace the file in one step; mode 600 from its first byte on."""
     path.parent.mkdir(parents=True, exist_ok=True)

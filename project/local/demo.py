@@ -1,0 +1,57 @@
+"""bin/run --demo: one request through the real API, and what became of it."""
+
+import datetime
+import time
+from typing import Any
+
+from project.local import http
+from project.local.follow import say
+
+BOUND_SECONDS = 60
+PAUSE_SECONDS = 0.05
+ENDED = ("delivered", "failed")
+STEPS = {
+    "accepted_at": "accepted by the API",
+    "fetching_at": "a worker fetches the rate",
+    "notifying_at": "the rate is found, a worker tells it",
+    "finished_at": "{status}",
+}
+
+
+def run(url: str, code: str, telegram_id: int) -> bool:
+    """Whether the text was delivered. Raises OSError where the API itself fails."""
+    body = {"currency_char_code": code, "telegram_id": telegram_id}
+    address = f"{url}/api/v1/rate-requests/"
+    say(f"POST {address}\n     {body}")
+    accepted = http.post(address, body)
+    say(f"GET  {accepted['status_url']}")
+    request = _wait(accepted["status_url"])
+    _timeline(request)
+    if request["status"] == "delivered":
+        say("\nThe delivered text:\n")
+        say("\n".join(f"    {line}" for line in request["text"].splitlines()))
+        return True
+    say(f"\nNot delivered within {BOUND_SECONDS} s: it is {request['status']}. {request['error'] or ''}")
+    return False
+
+
+def _wait(status_url: str) -> dict[str, Any]:
+    deadline = time.monotonic() + BOUND_SECONDS
+    while True:
+        request = http.get(status_url)
+        if request["status"] in ENDED or time.monotonic() > deadline:
+            return request
+        time.sleep(PAUSE_SECONDS)
+
+
+def _timeline(request: dict[str, Any]) -> None:
+    times = {name: datetime.datetime.fromisoformat(at) for name, at in request["times"].items() if at}
+    start = times["accepted_at"]
+    say(f"\n  {start:%H:%M:%S.%f} UTC")
+    for name, words in STEPS.items():
+        if name in times:
+            seconds = (times[name] - start).total_seconds()
+            say(f"  {seconds:+8.3f} s  {words.format(**request)}")
+    for step, count in request["attempts"].items():
+        if count > 1:
+            say(f"              ({step}: {count} attempts)")

@@ -1,0 +1,66 @@
+"""What happens while bin/run runs, told on its terminal: parts that die, messages of the console backend."""
+
+import threading
+import time
+from pathlib import Path
+
+from project.local.supervisor import MESSAGES, Supervisor
+
+PAUSE_SECONDS = 0.2
+
+
+def say(line: str = "") -> None:
+    print(line, flush=True)
+
+
+class Follower:
+    """Two threads that end with the process. Silent before started() and after stopping()."""
+
+    def __init__(self, supervisor: Supervisor, messages: bool) -> None:
+        self.supervisor = supervisor
+        self.talks = False
+        self._dead: set[str] = set()
+        self._file = supervisor.plan.logs / MESSAGES
+        self._offset = _size(self._file)
+        threading.Thread(target=self._events, daemon=True).start()
+        if messages:
+            threading.Thread(target=self._messages, daemon=True).start()
+
+    def _events(self) -> None:
+        for part, what, detail in self.supervisor.events():
+            if what == "died":
+                self._dead.add(part)
+                self._tell(f"! {part} died ({detail}) and is being restarted; its log: {self._log(part)}")
+            elif what == "gave up":
+                self._tell(f"! {part} died too often and stays down; its log: {self._log(part)}")
+            elif part in self._dead:
+                self._dead.remove(part)
+                self._tell(f"  {part} is started again (pid {detail})")
+
+    def _log(self, part: str) -> Path:
+        return self.supervisor.plan.logs.joinpath(f"{part}.log").relative_to(self.supervisor.plan.var.parent)
+
+    def _tell(self, line: str) -> None:
+        if self.talks:
+            say(line)
+
+    def _messages(self) -> None:
+        """The file is looked at, not waited for: supervisord writes it, and moves it away when it is large."""
+        while True:
+            time.sleep(PAUSE_SECONDS)
+            size = _size(self._file)
+            if size < self._offset:
+                self._offset = 0
+            if size > self._offset:
+                with self._file.open("rb") as file:
+                    file.seek(self._offset)
+                    text = file.read(size - self._offset)
+                self._offset = size
+                self._tell(text.decode(errors="replace").rstrip("\n"))
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,225 @@
+"""bin/run, once its environment is there: start all parts, tell where they are, stop all of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from project.local import children, demo, http, leftovers, lock, plan, ports, private
+from project.local.follow import Follower, say
+from project.local.kafka_libs import Missing
+from project.local.plan import ROOT, Plan, Refused
+from project.local.supervisor import Supervisor
+
+READY_SECONDS = 90
+GIVEN_SECONDS = 15
+LEFTOVER_SECONDS = 25
+# What plain commands need to join a running bin/run.
+SHARED = ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "SECRET_KEY", "PORT")
+# In a private chat with the console: nobody's Telegram id.
+DEMO_ID = 42
+
+
+class Stop(BaseException):
+    """A signal asks bin/run to end."""
+
+
+class Runner:
+    def __init__(self, var: Path) -> None:
+        self.lock = lock.Lock(var)
+        self.plan: Plan | None = None
+        self.supervisor: Supervisor | None = None
+        self.follower: Follower | None = None
+        self.stopping = False
+
+    def on_signal(self, *_: Any) -> None:
+        """The first one stops all in order; a further one doesn't wait for that."""
+        if not self.stopping:
+            self.stopping = True
+            raise Stop
+        if self.plan:
+            leftovers.kill(self.plan.mark)
+
+    def run(self, code: str, telegram_id: str) -> int:
+        started = time.monotonic()
+        earlier = self.lock.acquire()
+        self.lock.note(mark=earlier)
+        try:
+            if earlier and (count := leftovers.end(earlier, LEFTOVER_SECONDS)):
+                say(f"Ended {count} processes of an earlier bin/run that was killed.")
+            self._start(code, telegram_id)
+            say(f"Ready after {time.monotonic() - started:.0f} s.\n")
+            if code:
+                return 0 if self._demo(code, telegram_id) else 1
+            self._where()
+            return self._wait()
+        except Stop:
+            say("\nStopping … (Ctrl-C again: at once)")
+            return 130 if code else 0
+        finally:
+            self._stop()
+
+    def _start(self, code: str, telegram_id: str) -> None:
+        made = self.plan = plan.make()
+        if code and not telegram_id:
+            made.env["NOTIFIER_BACKEND"] = "console"  # nobody is written to by a demo without --to
+        self.lock.note(mark=made.mark, url=made.url)
+        say("Starting …")
+        if made.port != made.wanted_port:
+            say(f"  port {made.wanted_port} is busy, taking {made.port}")
+        made.logs.mkdir(parents=True, exist_ok=True)
+        for file in made.ready_file("x").parent.glob("*"):
+            file.unlink()
+        self.supervisor = Supervisor(made)
+        self.supervisor.start()
+        self.follower = Follower(self.supervisor, messages=not code)
+        self._services(made)
+        self._share(made)
+        self._prepare(made)
+        self.supervisor.start_parts()
+        self._parts(made)
+        self.follower.talks = True
+
+    def _services(self, made: Plan) -> None:
+        for name, port in (("Kafka", made.kafka_port), ("Redis", made.redis_port)):
+            if port:
+                with step(name, f"embedded, 127.0.0.1:{port}"):
+                    self._until(partial(ports.answers, "127.0.0.1", port), f"the embedded {name}", 15)
+        for name, addresses in made.given_services().items():
+            where = ", ".join(f"{host}:{port}" for host, port in addresses)
+            with step(name.partition("_")[0].title(), where):
+                self._until(partial(any_answers, addresses), f"{where} ({name})", GIVEN_SECONDS)
+
+    def _share(self, made: Plan) -> None:
+        """project.settings reads this, so that `manage.py …` and `celery …` in another terminal join in."""
+        lines = ["# Written by a running bin/run, removed when it ends."]
+        lines += [f"{name}='{made.env[name]}'" for name in SHARED if made.env.get(name)]
+        private.write(made.var / "run.env", "\n".join(lines) + "\n")
+
+    def _prepare(self, made: Plan) -> None:
+        made.env["ADMIN_PASSWORD"] = made.env.get("ADMIN_PASSWORD") or private.secret(made.var / "admin_password", 12)
+        with step("Database", "yours (DATABASE_URL)" if made.env.get("DATABASE_URL") else "var/db.sqlite3") as told:
+            process = children.spawn(
+                ["bin/start", "prepare"],
+                at_parent_death=signal.SIGKILL,
+                env=made.env,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            output, _ = process.communicate()
+            if process.returncode:
+                raise children.NotReady(f"manage.py prepare failed: {output.strip() or process.returncode}")
+            lines = dict(line.split(": ", 1) for line in output.splitlines() if ": " in line)
+            told.append(lines.get("bundled", "").rpartition("; ")[2].replace("newest", "newest sheet"))
+            self.admin = lines.get("admin", "")
+        del made.env["ADMIN_PASSWORD"]
+
+    def _parts(self, made: Plan) -> None:
+        waited: dict[str, Callable[[], bool]] = {
+            part: made.ready_file(part).exists for part in made.parts if part not in ("web", "bot")
+        }
+        waited["web"] = lambda: http.answers(f"{made.url}/api/v1/")
+        with step("Parts", ", ".join(made.parts)):
+            for part, ready in waited.items():
+                self._until(ready, f"{part} (see var/log/{part}.log)", READY_SECONDS)
+
+    def _until(self, ready: Callable[[], bool], name: str, timeout: float) -> None:
+        assert self.supervisor is not None and self.supervisor.process is not None
+        children.wait_ready(self.supervisor.process, ready, name, timeout)
+
+    def _where(self) -> None:
+        made = self.plan
+        assert made is not None
+        password = (made.var / "admin_password").read_text().strip() if self.admin != "changed" else "as you changed it"
+        backend = made.env.get("NOTIFIER_BACKEND") or ("telegram" if made.bot else "console")
+        delivery = f"{backend}{': messages appear below' if backend == 'console' else ''}"
+        if not made.bot:
+            delivery += " (no BOT_TOKEN, so no bot)"
+        for name, text in (
+            ("Page", f"{made.url}/"),
+            ("API", f"{made.url}/api/v1/"),
+            ("API docs", f"{made.url}/api/v1/docs/"),
+            ("Admin", f"{made.url}/admin/"),
+            ("", f"user admin, password {password}"),
+            ("Delivery", delivery),
+            ("Logs", f"{made.logs.relative_to(ROOT)}/"),
+        ):
+            say(f"  {name:9} {text}")
+        say("\nCtrl-C stops all of it.")
+
+    def _demo(self, code: str, telegram_id: str) -> bool:
+        assert self.plan is not None
+        return demo.run(self.plan.url, code.upper(), int(telegram_id or DEMO_ID))
+
+    def _wait(self) -> NoReturn:
+        assert self.supervisor is not None and self.supervisor.process is not None
+        code = self.supervisor.process.wait()
+        raise children.NotReady(f"supervisord ended (exit {code}), see var/log/supervisord.log")
+
+    def _stop(self) -> None:
+        self.stopping = True
+        if self.follower:
+            self.follower.talks = False
+        if self.supervisor:
+            self.supervisor.stop()
+        if self.plan:
+            leftovers.end(self.plan.mark, grace=0)
+            (self.plan.var / "run.env").unlink(missing_ok=True)
+        self.lock.clear()
+
+
+def any_answers(addresses: list[tuple[str, int]]) -> bool:
+    return any(ports.answers(host, port) for host, port in addresses)
+
+
+@contextmanager
+def step(name: str, where: str) -> Iterator[list[str]]:
+    """A line that says what is being started, and then that it is there."""
+    tty = sys.stdout.isatty()
+    if tty:
+        print(f"  … {name:9} {where}", end="", flush=True)
+    told: list[str] = []
+    try:
+        yield told
+    except BaseException:
+        if tty:
+            print(flush=True)
+        raise
+    more = f"; {told[0]}" if told and told[0] else ""
+    say(f"{chr(13) if tty else ''}  ✓ {name:9} {where}{more}")
+
+
+def refuse_second(note: dict[str, Any]) -> NoReturn:
+    url = f": {note['url']}/" if note.get("url") else ", it is just starting"
+    sys.exit(f"bin/run: it runs in this folder already (pid {note.get('pid', 'unknown')}){url}")
+
+
+def main() -> int:
+    code, telegram_id = sys.argv[1:]
+    os.chdir(ROOT)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    private.folder(ROOT / "var")
+    runner = Runner(ROOT / "var")
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, runner.on_signal)
+    try:
+        return runner.run(code, telegram_id)
+    except lock.Taken as taken:
+        refuse_second(taken.note)
+    except (Refused, Missing, children.NotReady, OSError) as error:
+        print(f"bin/run: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
