@@ -2,12 +2,13 @@
 
 import datetime
 import time
+import tracemalloc
 
 import pytest
 from pytest_django import Settings
 
 from rates.cbr import CbrUnavailable, fetch_sheet, transfer_bound
-from tests.standins.cbr import CbrStandin
+from tests.standins.cbr import CbrStandin, huge_packed
 
 
 def test_it_asks_for_the_newest_sheet_and_says_who_asks(cbr: CbrStandin, settings: Settings) -> None:
@@ -71,6 +72,18 @@ def test_nobody_there_is_told_as_that(settings: Settings) -> None:
     settings.CBR_URL = "http://127.0.0.1:1/scripts/"
     with pytest.raises(CbrUnavailable, match="can't be reached"):
         fetch_sheet()
+
+
+def test_a_packed_bomb_is_not_unpacked(cbr: CbrStandin) -> None:
+    huge_packed()
+    cbr.mode = "bomb"
+    tracemalloc.start()
+    try:
+        with pytest.raises(CbrUnavailable, match="larger than"):
+            fetch_sheet()
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_size_cap_is_a_setting(cbr: CbrStandin, settings: Settings) -> None:

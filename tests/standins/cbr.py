@@ -9,6 +9,7 @@ It serves the project's recorded replies, so what it says in mode "ok" has been 
 
 import argparse
 import contextlib
+import functools
 import gzip
 import json
 import re
@@ -137,6 +138,12 @@ def recorded_sheets() -> dict[date, bytes]:
     return {date.fromisoformat(path.stem.removeprefix("daily_")): path.read_bytes() for path in paths}
 
 
+@functools.cache
+def huge_packed() -> bytes:
+    """64 MB of spaces in 64 KB."""
+    return gzip.compress(b" " * HUGE)
+
+
 def error_in_parameters() -> bytes:
     """What the service says, with status 200, to a question that it doesn't understand."""
     return (DATA_DIR / "error_in_parameters.xml").read_bytes()
@@ -223,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "gzip":
                 self._send(200, content_type, gzip.compress(body), {"Content-Encoding": "gzip"})
             case "bomb":
-                self._send(200, content_type, gzip.compress(b" " * HUGE), {"Content-Encoding": "gzip"})
+                self._send(200, content_type, huge_packed(), {"Content-Encoding": "gzip"})
             case _:
                 self._send(200, content_type, _spoilt(mode, body))
 
