@@ -19,7 +19,7 @@ from notifier.bot.app import dispatcher
 from notifier.models import RateRequest
 from tests.standins.telegram import TelegramStandin
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 @pytest.fixture
