@@ -33,16 +33,12 @@ class CurrencyAdmin(FromTheCbr):
 
 @admin.register(Rate)
 class RateAdmin(FromTheCbr):
-    list_display = ["date", "currency", "currency_name", "nominal", "exact_value", "unit_value", "updated_at"]
+    list_display = ["date", "currency", "display_name", "nominal", "exact_value", "unit_value", "updated_at"]
     list_select_related = ["currency"]
     list_filter = ["date", "currency"]
     search_fields = ["currency__char_code", "currency__name", "currency__name_en"]
     search_help_text = "Code or name of a currency"
     date_hierarchy = "date"
-
-    @admin.display(description="name", ordering="currency__name")
-    def currency_name(self, rate: Rate) -> str:
-        return rate.currency.name
 
     @admin.display(description="value", ordering="value")
     def exact_value(self, rate: Rate) -> str:

@@ -22,7 +22,7 @@ class RateSerializer(serializers.ModelSerializer[Rate]):
 
     char_code = serializers.CharField(source="currency.char_code", read_only=True)
     num_code = serializers.CharField(source="currency.num_code", read_only=True)
-    name = serializers.CharField(source="currency.name", read_only=True)
+    name = serializers.CharField(source="display_name", read_only=True)
     value = serializers.SerializerMethodField("exact_value", help_text="Roubles for `nominal` units.")
     unit_value = serializers.CharField(read_only=True, help_text="Roubles for one unit.")
     fresh = serializers.SerializerMethodField(

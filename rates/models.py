@@ -30,6 +30,8 @@ class Rate(models.Model):
     nominal = models.PositiveIntegerField()
     # 15 digits are what SQLite, which keeps decimals as doubles, gives back exactly.
     value = models.DecimalField(max_digits=15, decimal_places=6)
+    # As that day's sheet had it, in the plural of the nominal; empty where a series gave the rate.
+    name = models.CharField(max_length=200, blank=True)
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -41,6 +43,11 @@ class Rate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.nominal} {self.currency} = {plain(self.value)} RUB ({self.date})"
+
+    @property
+    def display_name(self) -> str:
+        """The day's name, else today's."""
+        return self.name or self.currency.name
 
     @property
     def unit_value(self) -> str:

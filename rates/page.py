@@ -26,6 +26,6 @@ def _row(rate: Rate, english: bool) -> dict[str, Any]:
     return {
         "char_code": currency.char_code,
         "nominal": rate.nominal,
-        "name": (english and currency.name_en) or currency.name,
-        "value": plain(rate.value),
+        "name": (english and currency.name_en) or rate.display_name,
+        "value": plain(rate.value) if english else plain(rate.value).replace(".", ","),
     }

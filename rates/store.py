@@ -51,10 +51,10 @@ def save_sheet(sheet: Sheet) -> None:
     # An old sheet must not bring back the names and ids of its time.
     ids = _save_currencies(sheet, overwrite=newest is None or sheet.date >= newest)
     Rate.objects.bulk_create(
-        [_row(ids[rate.char_code], sheet.date, rate.nominal, rate.value, now) for rate in sheet.rates],
+        [_row(ids[rate.char_code], sheet.date, rate, now) for rate in sheet.rates],
         update_conflicts=True,
         unique_fields=["currency", "date"],
-        update_fields=["nominal", "value", "updated_at"],
+        update_fields=["nominal", "value", "name", "updated_at"],
     )
     Rate.objects.filter(date=sheet.date).exclude(currency_id__in=ids.values()).delete()
     StoredSheet.objects.update_or_create(date=sheet.date, defaults={"updated_at": now})
@@ -99,14 +99,21 @@ def _sheet_rate(row: Rate) -> SheetRate:
         num_code=currency.num_code,
         char_code=currency.char_code,
         nominal=row.nominal,
-        name=currency.name,
+        name=row.display_name,
         # Without the zeros that the column adds, so that a stored sheet is the one that was saved.
         value=Decimal(plain(row.value)),
     )
 
 
-def _row(currency_id: int, date: datetime.date, nominal: int, value: Decimal, now: datetime.datetime) -> Rate:
-    return Rate(currency_id=currency_id, date=date, nominal=nominal, value=value, updated_at=now)
+def _row(currency_id: int, date: datetime.date, rate: SheetRate, now: datetime.datetime) -> Rate:
+    return Rate(
+        currency_id=currency_id,
+        date=date,
+        nominal=rate.nominal,
+        value=rate.value,
+        name=rate.name,
+        updated_at=now,
+    )
 
 
 def _save_currencies(sheet: Sheet, *, overwrite: bool) -> dict[str, int]:

@@ -58,6 +58,9 @@ def test_an_old_sheet_is_no_newest_one_and_renames_nothing() -> None:
     assert newest.date == DAY
     assert newest.find("CNY") == now
     assert Currency.objects.get(char_code="CNY").name == "Юань"
+    old = stored_sheet(DAY - datetime.timedelta(365))
+    assert old is not None
+    assert old.find("CNY") == CNY
 
 
 def test_a_newer_sheet_renames() -> None:
