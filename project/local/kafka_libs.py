@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -68,3 +69,17 @@ def _copy_jars(maven: str, into: Path) -> None:
     if run.returncode or not list(into.glob("kafka_*.jar")):
         errors = [line for line in run.stdout.splitlines() if "ERROR" in line] or ["no jar came"]
         raise Missing(f"Maven could not fetch Apache Kafka: {errors[0][:300]}")
+
+
+def main() -> str | None:
+    """Fetches what is missing, so that tests don't have to; the reason why real Kafka can't run here."""
+    try:
+        java()
+        libraries()
+    except Missing as reason:
+        return str(reason)
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
