@@ -40,6 +40,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         self._address = connection.address
         self._consumer: GroupConsumer | None = None
         self._queues: dict[str, str] = {}  # topic -> queue, of what is consumed
+        self._resubscribe = False
         self._got: set[str] = set()  # topics that are read by basic_get
         self._callbacks: dict[str, tuple[Callable[[Any], Any], bool]] = {}
         self._tags = itertools.count(1)
@@ -99,7 +100,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         self._consumers.add(consumer_tag)
         self._callbacks[queue] = callback, no_ack
         self._queues[self._topic(queue)] = queue
-        self._group_consumer().subscribe({*self._queues, *self._got})
+        self._resubscribe = True
 
     def basic_cancel(self, consumer_tag: str) -> None:
         if consumer_tag not in self._consumers:
@@ -110,13 +111,16 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
             return
         self._callbacks.pop(queue, None)
         self._queues.pop(self._topic(queue), None)
-        self._group_consumer().subscribe({*self._queues, *self._got})
+        self._subscribe()
 
     def deliver_next(self) -> bool:
         """Hand the next message to its callback; False where none is ready or the prefetch limit is reached."""
-        if not self._callbacks or self._consumer is None or not self.qos.can_consume():
+        if self._resubscribe:
+            # Not in basic_consume: a worker names its queues one by one, and each change is a rebalance.
+            self._subscribe()
+        if not self._callbacks or not self.qos.can_consume():
             return False
-        record = self._consumer.take(frozenset(self._queues))
+        record = self._group_consumer().take(frozenset(self._queues))
         if record is None:
             return False
         callback, no_ack = self._callbacks[self._queues[record.topic]]
@@ -140,11 +144,16 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
             if deadline is None:
                 if not self._size(queue):
                     return None
-                joined = consumer.subscribe({*self._queues, *self._got, topic})
                 self._got.add(topic)
+                joined = self._subscribe()
                 deadline = monotonic() + (GET_TIMEOUT if joined else GET_JOIN_TIMEOUT)
             if not self.connection.wait(deadline - monotonic()):
                 return None
+
+    def _subscribe(self) -> bool:
+        """Consume what was asked for so far; returns whether that was so already."""
+        self._resubscribe = False
+        return self._group_consumer().subscribe({*self._queues, *self._got})
 
     def _receive(self, record: Record, no_ack: bool) -> Any | None:
         assert self._consumer is not None

@@ -1,0 +1,53 @@
+"""A Celery application without Django, whose tasks leave traces in Redis. Its settings come from the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import redis
+from celery import Celery
+
+import project.kafka  # noqa: F401  (registers kafka://)
+
+QUEUE = os.environ.get("TEST_QUEUE", "test")
+
+app = Celery("traces", broker=os.environ.get("TEST_BROKER"), backend=os.environ.get("TEST_REDIS"))
+app.conf.update(
+    broker_transport_options=json.loads(os.environ.get("TEST_OPTIONS", "{}")),
+    broker_connection_retry_on_startup=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_default_queue=QUEUE,
+    task_queues={QUEUE: {}, f"{QUEUE}-second": {}, **{f"{QUEUE}-idle-{number}": {} for number in range(3)}},
+    task_routes={"second": {"queue": f"{QUEUE}-second"}},
+    worker_prefetch_multiplier=4,
+    worker_enable_remote_control=False,
+    worker_hijack_root_logger=False,
+)
+traces = redis.Redis.from_url(os.environ.get("TEST_REDIS", "redis://127.0.0.1"))
+
+
+@app.task(name="trace")
+def trace(number: int, seconds: float = 0.0) -> int:
+    """Note when it begins and ends, in which worker."""
+    traces.rpush(f"{QUEUE}:begun", f"{number} {os.getppid()}")
+    time.sleep(seconds)
+    traces.rpush(f"{QUEUE}:ended", f"{number} {os.getppid()}")
+    return number
+
+
+@app.task(name="second")
+def second(number: int) -> int:
+    traces.rpush(f"{QUEUE}:second", number)
+    return number
+
+
+@app.task(name="die_once", bind=True)
+def die_once(self: object, number: int) -> int:
+    """Kill the pool's child at the first try."""
+    if traces.incr(f"{QUEUE}:tries:{number}") == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return trace(number)
