@@ -91,21 +91,19 @@ def published() -> Iterator[Callable[[], list[dict[str, Any]]]]:
         with current_app.connection_for_read() as connection:
             channel = connection.default_channel
             queues = ("rates", "notifications")
-            return [message for queue in queues for message in iter(lambda q=queue: drain(channel, q), None)]
+            return [message for queue in queues for message in drain(channel, queue)]
 
     take()
     yield take
     take()
 
 
-def drain(channel: Any, queue: str) -> dict[str, Any] | None:
+def drain(channel: Any, queue: str) -> Iterator[dict[str, Any]]:
     channel.queue_declare(queue)
-    message = channel.basic_get(queue, no_ack=True)
-    if message is None:
-        return None
-    args, kwargs, embed = json.loads(message.body)
-    headers = message.properties.get("headers") or message.headers
-    return {"task": headers["task"], "args": args, "kwargs": kwargs, "chain": embed["chain"], "embed": embed}
+    while message := channel.basic_get(queue, no_ack=True):
+        args, kwargs, embed = json.loads(message.body)
+        headers = message.properties.get("headers") or message.headers
+        yield {"task": headers["task"], "args": args, "kwargs": kwargs, "chain": embed["chain"], "embed": embed}
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
+from celery.app.task import Context
 from celery.exceptions import Reject, Retry
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -58,11 +59,10 @@ def test_a_fetch_for_someone_else(db: None, usd: Quote, monkeypatch: pytest.Monk
 
 
 def test_a_retry_is_waited_for(row: RateRequest) -> None:
-    class Context:
-        args, kwargs = ("USD", str(row.pk)), {}
+    context = Context(args=("USD", str(row.pk)), kwargs={})
 
     for when in (3000, timezone.now() + dt.timedelta(seconds=3000)):
-        progress.on_retry(sender=tasks.fetch_rate, request=Context, reason=Retry(exc=NoRates("x"), when=when))
+        progress.on_retry(sender=tasks.fetch_rate, request=context, reason=Retry(exc=NoRates("x"), when=when))
         sweep_at = get().sweep_at
         assert sweep_at is not None
         wait = (sweep_at - timezone.now() - requests.QUEUED).total_seconds()
