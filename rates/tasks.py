@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 @shared_task(
     name="rates.tasks.fetch_rate",
     autoretry_for=(NoRates, OperationalError, SoftTimeLimitExceeded),
-    retry_backoff=2,
+    retry_backoff=4,
     retry_backoff_max=60,
     retry_jitter=True,
     max_retries=5,
@@ -26,7 +26,8 @@ def fetch_rate(char_code: str, request_id: str) -> dict[str, Any]:
     """The newest rate of a currency: {"found": True, "quote": …} as Quote.to_json() writes it, or
     {"found": False, "char_code": …, "date": …, "fresh": …} with the sheet that lacks it.
 
-    `request_id` is the caller's, for log lines. Raises NoRates when there is no rate after about two minutes.
+    `request_id` is the caller's, for log lines. Raises NoRates when there is none
+    after five more attempts, which take two minutes at most beside the questions themselves.
     """
     try:
         quote = newest_quote(char_code)
