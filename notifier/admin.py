@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from itertools import pairwise
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -10,10 +11,13 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.text import Truncator
 
 from notifier import dispatch
 from notifier.models import RateRequest
 from notifier.serializers import plain
+
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 class CurrencyFilter(admin.SimpleListFilter):
@@ -47,8 +51,14 @@ class ErrorFilter(admin.SimpleListFilter):
 @admin.register(RateRequest)
 class RateRequestAdmin(admin.ModelAdmin):
     list_display = [
-        *["short_id", "created_at", "currency_char_code", "telegram_id", "status", "rate"],
-        *["total", "waiting", "fetching", "notifying", "attempts", "error_code", "short_error"],
+        *["short_id", "created", "currency_char_code", "telegram_id", "status", "rate"],
+        *["total", "steps", "attempts", "short_error"],
+    ]
+    fieldsets = [
+        (None, {"fields": ["id", "currency_char_code", "telegram_id", "status", "rate", "text"]}),
+        ("Time", {"fields": ["created", "accepted", "fetching", "notifying", "finished", "total", "steps"]}),
+        ("Error", {"fields": ["attempts", "error_code", "error"]}),
+        ("Queue", {"fields": ["publishes", "published_at", "lease_until", "sweep_at"]}),
     ]
     list_filter = ["status", CurrencyFilter, "created_at", ErrorFilter]
     date_hierarchy = "created_at"
@@ -99,33 +109,47 @@ class RateRequestAdmin(admin.ModelAdmin):
     def rate(self, row: RateRequest) -> str:
         if row.found is None:
             return "—"
-        stale = "" if row.fresh else ", not fresh"
-        value = f"{plain(row.value)} for {row.nominal}" if row.found else "not found"
-        return f"{value} ({row.sheet_date}{stale})"
+        value = f"{plain(row.value)}{NBSP}for{NBSP}{row.nominal}" if row.found else f"not{NBSP}found"
+        stale = "" if row.fresh else f", not{NBSP}fresh"
+        return f"{value}, {row.sheet_date:%d.%m.%Y}{stale}"
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, row: RateRequest) -> str:
+        return moment(row.created_at)
+
+    @admin.display(description="accepted")
+    def accepted(self, row: RateRequest) -> str:
+        return moment(row.accepted_at)
+
+    @admin.display(description="rate first asked for")
+    def fetching(self, row: RateRequest) -> str:
+        return moment(row.fetching_at)
+
+    @admin.display(description="message first sent")
+    def notifying(self, row: RateRequest) -> str:
+        return moment(row.notifying_at)
+
+    @admin.display(description="finished")
+    def finished(self, row: RateRequest) -> str:
+        return moment(row.finished_at)
 
     @admin.display(description="total")
     def total(self, row: RateRequest) -> str:
         return span(row.accepted_at, row.finished_at)
 
-    @admin.display(description="waiting")
-    def waiting(self, row: RateRequest) -> str:
-        return span(row.accepted_at, row.fetching_at)
+    @admin.display(description="waiting, fetching, notifying")
+    def steps(self, row: RateRequest) -> str:
+        times = [row.accepted_at, row.fetching_at, row.notifying_at, row.finished_at]
+        return ", ".join(span(start, end) for start, end in pairwise(times))
 
-    @admin.display(description="fetching")
-    def fetching(self, row: RateRequest) -> str:
-        return span(row.fetching_at, row.notifying_at)
-
-    @admin.display(description="notifying")
-    def notifying(self, row: RateRequest) -> str:
-        return span(row.notifying_at, row.finished_at)
-
-    @admin.display(description="attempts")
+    @admin.display(description="tries: fetch + notify")
     def attempts(self, row: RateRequest) -> str:
-        return f"{row.fetch_attempts} + {row.notify_attempts}"
+        return f"{row.fetch_attempts}{NBSP}+{NBSP}{row.notify_attempts}"
 
-    @admin.display(description="what happened")
+    @admin.display(description="error", ordering="error_code")
     def short_error(self, row: RateRequest) -> str:
-        return row.error if len(row.error) <= 60 else row.error[:59] + "…"
+        words = Truncator(row.error).chars(60)
+        return f"{row.error_code}: {words}" if row.error_code else ""
 
 
 def matches(word: str) -> Q:
@@ -150,7 +174,12 @@ def id_bounds(word: str) -> tuple[uuid.UUID, uuid.UUID] | None:
 
 def span(start: dt.datetime | None, end: dt.datetime | None) -> str:
     """Seconds between two times; a dash where one is missing."""
-    return f"{(end - start).total_seconds():.2f} s" if start and end else "—"
+    return f"{(end - start).total_seconds():.2f}{NBSP}s" if start and end else "—"
+
+
+def moment(time: dt.datetime | None) -> str:
+    """A time of UTC, to the millisecond."""
+    return f"{time:%Y-%m-%d} {time:%H:%M:%S}.{time.microsecond // 1000:03}" if time else "—"
 
 
 def audit(request: HttpRequest, row: RateRequest) -> None:

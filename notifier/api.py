@@ -28,8 +28,8 @@ class NewestFirst(CursorPagination):
 class RateRequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RateRequest]):
     """Ask for the rate of a currency: it is sent to a Telegram id.
 
-    **POST** `{"currency_char_code": "USD", "telegram_id": 42}` answers 202 with the address that tells how far
-    the request is: accepted, fetching, notifying, then delivered or failed.
+    POST {"currency_char_code": "USD", "telegram_id": 42} answers 202 with the address that tells how far the
+    request is: accepted, fetching, notifying, then delivered or failed.
     """
 
     queryset = RateRequest.objects.all()
@@ -89,7 +89,8 @@ class RateRequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         row = dispatch.ask(**serializer.validated_data)
-        accepted = AcceptedSerializer(row, context=self.get_serializer_context()).data
+        # A plain dict, so that the page shows the form for a new request and not one for this answer.
+        accepted = dict(AcceptedSerializer(row, context=self.get_serializer_context()).data)
         return Response(accepted, status=202, headers={"Location": accepted["status_url"]})
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

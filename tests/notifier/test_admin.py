@@ -38,9 +38,11 @@ def test_a_row_tells_how_long_each_step_took(log: Client, row: RateRequest) -> N
     times = {"accepted_at": at(0), "fetching_at": at(0.5), "notifying_at": at(2), "finished_at": at(2.25)}
     rate = {"found": True, "nominal": 1, "value": "75.5273", "sheet_date": dt.date(2026, 4, 25), "fresh": False}
     RateRequest.objects.update(status="delivered", fetch_attempts=2, notify_attempts=1, **times, **rate)
-    page = log.get(LOG).content.decode()
-    for text in ("2.25 s", "0.50 s", "1.50 s", "0.25 s", "2 + 1", "75.5273 for 1 (2026-04-25, not fresh)"):
+    page = log.get(LOG).content.decode().replace("\xa0", " ")
+    for text in ("2.25 s", "0.50 s, 1.50 s, 0.25 s", "2 + 1", "75.5273 for 1, 25.04.2026, not fresh"):
         assert text in page
+    detail = log.get(reverse("admin:notifier_raterequest_change", args=[row.pk])).content.decode()
+    assert "2026-04-25 10:00:02.250" in detail
     assert str(row.pk)[:8] in page
 
 

@@ -115,6 +115,7 @@ def test_the_form_in_a_browser(api: Api, published: Any) -> None:
     form = {"currency_char_code": "usd", "telegram_id": "-42"}
     answer = api.post(form, format="multipart", HTTP_ACCEPT="text/html")
     assert answer.status_code == 202
+    assert 'name="telegram_id"' in answer.content.decode()
     links = re.findall(r'<a href="(http://localhost/api/v1/rate-requests/[0-9a-f-]+/)"', answer.content.decode())
     assert "accepted" in html(api, links[0])
 
