@@ -39,7 +39,7 @@ def redis_command(port: int, folder: Path, password: str = "") -> list[str]:
 
     Redis writes its title over its own environment, which would hide the mark of project.local.leftovers.
     """
-    lines = ["bind 127.0.0.1", f"port {port}", 'save ""', "appendonly no", f"dir {folder}", "set-proc-title no"]
+    lines = ["bind 127.0.0.1", f"port {port}", 'save ""', "appendonly no", f'dir "{folder}"', "set-proc-title no"]
     if password:
         lines.append(f"requirepass {password}")
     config = folder / "redis.conf"

@@ -90,6 +90,8 @@ def make() -> Plan:
     env["SECRET_KEY"] = env["SECRET_KEY"] or private.secret(ROOT / "var" / "secret_key", 48)
     if kafka_port:
         env["KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{kafka_port}"
+        # The embedded broker lets a worker wait for half the session timeout before its first task.
+        env["KAFKA_TRANSPORT_OPTIONS"] = env.get("KAFKA_TRANSPORT_OPTIONS") or '{"session_timeout": 4}'
     if redis_port:
         env["REDIS_URL"] = f"redis://:{quote(password)}@127.0.0.1:{redis_port}/0"
     plan = Plan(env, wanted, port, kafka_port, redis_port, password, mark)

@@ -90,7 +90,11 @@ class Runner:
         for name, port in (("Kafka", made.kafka_port), ("Redis", made.redis_port)):
             if port:
                 with step(name, f"embedded, 127.0.0.1:{port}"):
-                    self._until(partial(ports.answers, "127.0.0.1", port), f"the embedded {name}", 15)
+                    self._until(
+                        partial(ports.answers, "127.0.0.1", port),
+                        f"the embedded {name} (see var/log/{name.lower()}.log)",
+                        15,
+                    )
         for name, addresses in made.given_services().items():
             where = ", ".join(f"{host}:{port}" for host, port in addresses)
             with step(name.partition("_")[0].title(), where):

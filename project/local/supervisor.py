@@ -72,7 +72,7 @@ class Supervisor:
         """Returns when it listens; the embedded services are being started, the parts are not yet."""
         self.socket.unlink(missing_ok=True)
         config = self.plan.var / "supervisord.conf"
-        private.write(config, self._config())
+        private.write(config, self.config())
         with (self.plan.logs / "supervisord.err").open("wb") as errors:
             self.process = children.spawn(
                 [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(config)],
@@ -107,7 +107,8 @@ class Supervisor:
         if self.socket.parent != self.plan.var:
             self.socket.parent.rmdir()
 
-    def _config(self) -> str:
+    def config(self) -> str:
+        """supervisord.conf; writes redis.conf where the embedded one is to run."""
         plan = self.plan
         services = {}
         if plan.kafka_port:

@@ -1,0 +1,47 @@
+"""bin/run --demo: from a fresh checkout to the delivered text, without internet."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.run.conftest import Run
+
+Start = Callable[..., Run]
+
+
+def test_a_currency_and_then_an_unknown_one(copy: Callable[[], Path], start: Start) -> None:
+    folder = copy()
+
+    usd = start(folder, "--demo", "usd")
+    assert usd.ended() == 0, usd.output
+    assert "1 USD = 75,5273 ₽" in usd.output
+    assert "25.04.2026" in usd.output
+    steps = ("accepted by the API", "a worker fetches", "a worker tells it", "delivered")
+    at = [next(n for n, line in enumerate(usd.lines) if step in line and " s " in line) for step in steps]
+    assert at == sorted(at)
+    assert not usd.processes()
+
+    unknown = start(folder, "--demo", "XXX")
+    assert unknown.ended() == 0, unknown.output
+    assert "не найдена" in unknown.output
+    assert not unknown.processes()
+    assert not (folder / "var" / "run.env").exists()
+
+
+def test_what_cannot_be_delivered_ends_with_an_error(copy: Callable[[], Path], start: Start) -> None:
+    """Nobody speaks the Bot API there with this token: the malformed one is refused for good."""
+    run = start(copy(), "--demo", "USD", "--to", "42", BOT_TOKEN="malformed", NOTIFIER_BACKEND="telegram")
+    assert run.ended() == 1
+    assert "it is failed" in run.output
+
+
+def test_arguments_are_checked_before_anything_starts(copy: Callable[[], Path], start: Start) -> None:
+    folder = copy()
+    for arguments in (["--demo"], ["--demo", "US"], ["--demo="], ["--to", "5"], ["--demo", "USD", "--to", "0"], ["-x"]):
+        run = start(folder, *arguments)
+        assert run.ended() == 2
+        assert len(run.lines) == 1
+        assert run.lines[0].startswith("bin/run: ")
+    assert not (folder / "var").exists()
+    help_ = start(folder, "--help")
+    assert help_.ended() == 0
+    assert "--demo CODE" in help_.output
