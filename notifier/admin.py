@@ -52,7 +52,7 @@ class ErrorFilter(admin.SimpleListFilter):
 class RateRequestAdmin(admin.ModelAdmin):
     list_display = [
         *["short_id", "created", "currency_char_code", "telegram_id", "status", "rate"],
-        *["total", "steps", "attempts", "short_error"],
+        *["total", "short_error", "steps", "attempts"],
     ]
     fieldsets = [
         (None, {"fields": ["id", "currency_char_code", "telegram_id", "status", "rate", "text"]}),

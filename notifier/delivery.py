@@ -3,9 +3,11 @@
 import datetime as dt
 import logging
 import random
+import time
 from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from notifier import requests, texts
@@ -20,6 +22,8 @@ MAX_ATTEMPTS = 12
 # Seconds.
 FIRST_PAUSE = 2
 LONGEST_PAUSE = 300
+# Between the tries to write a delivery down, well within the time that a task has.
+WRITE_PAUSES = (0.2, 1.0, 3.0)
 # Telegram has asked for more patience than a worker should hold a message: seconds.
 LONGEST_RETRY_AFTER = 3600
 
@@ -50,7 +54,20 @@ def deliver(result: dict[str, Any], request_id: str) -> None:
     except SoftTimeLimitExceeded:
         _retry_or_fail(request, lease, "soft time limit", None)
     else:
-        requests.deliver(request_id)
+        _write_down(request_id)
+
+
+def _write_down(request_id: str) -> None:
+    """Mark the message as delivered; a database that is away for a moment must not make us send it again."""
+    for pause_before_next in WRITE_PAUSES:
+        try:
+            requests.deliver(request_id)
+            return
+        except (OperationalError, InterfaceError) as error:
+            log.warning("request %s: delivered, but not written down yet: %s", request_id, error)
+            connection.close()
+            time.sleep(pause_before_next)
+    requests.deliver(request_id)
 
 
 def _message(result: dict[str, Any]) -> tuple[str, dict[str, Any]]:

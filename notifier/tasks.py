@@ -3,8 +3,12 @@
 from typing import Any
 
 from celery import Task, shared_task
+from django.db import InterfaceError, OperationalError
 
 from notifier import delivery, failures, sweeper
+
+# Of one message where the database is away: over an hour.
+MAX_RETRIES = 20
 
 
 @shared_task(bind=True, ignore_result=True, max_retries=None)
@@ -17,6 +21,10 @@ def notify(self: Task, result: dict[str, Any], request_id: str) -> None:
         delivery.deliver(result, request_id)
     except delivery.TryAgain as again:
         raise self.retry(exc=again, countdown=again.delay) from None
+    except (OperationalError, InterfaceError) as error:
+        # The database is away. Nothing was sent, or its lease keeps it from being sent twice.
+        countdown = delivery.pause(self.request.retries + 1, None)
+        raise self.retry(exc=error, countdown=countdown, max_retries=MAX_RETRIES) from error
 
 
 @shared_task(ignore_result=True)

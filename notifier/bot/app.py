@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import random
+from typing import Any
 
-from aiogram import Bot, Dispatcher
+from aiogram import BaseMiddleware, Bot, Dispatcher
 from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter, TelegramServerError
+from aiogram.types import TelegramObject
 
 from notifier.backends.telegram_session import make_bot
 from notifier.bot import basics, rates
@@ -16,19 +18,45 @@ log = logging.getLogger(__name__)
 PAUSES = (1, 2, 5, 10, 30)
 
 
-def dispatcher() -> Dispatcher:
+# How long the messages that are being handled have when the bot is stopped.
+LAST_WORDS = 10
+
+
+class InHand(BaseMiddleware):
+    """The updates that are being handled: aiogram doesn't wait for them when it stops."""
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, handler: Any, event: TelegramObject, data: dict[str, Any]) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        try:
+            return await handler(event, data)
+        finally:
+            self.tasks.discard(task)
+
+    async def finish(self) -> None:
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=LAST_WORDS)
+
+
+def dispatcher(in_hand: InHand) -> Dispatcher:
     """The routers, the most general last."""
     made = Dispatcher()
+    made.update.outer_middleware(in_hand)
     made.include_routers(basics.make_router(), rates.make_router())
     return made
 
 
 async def run() -> None:
     """Serve until a signal. Raises aiogram's TelegramUnauthorizedError or TelegramNotFound for a wrong token."""
-    bot = make_bot()
+    bot, in_hand = make_bot(), InHand()
     try:
         await reach(bot)
-        await dispatcher().start_polling(bot, close_bot_session=False)
+        await dispatcher(in_hand).start_polling(bot, close_bot_session=False)
+        await in_hand.finish()
     finally:
         await bot.session.close()
 

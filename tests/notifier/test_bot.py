@@ -15,7 +15,7 @@ from django.db import connections
 
 from notifier import texts
 from notifier.backends.telegram_session import make_bot
-from notifier.bot.app import dispatcher
+from notifier.bot.app import InHand, dispatcher
 from notifier.models import RateRequest
 from tests.standins.telegram import TelegramStandin
 
@@ -28,7 +28,7 @@ def bot(standin: TelegramStandin, published: Callable[[], list[Any]]) -> Iterato
     stop = threading.Event()
 
     async def serve() -> None:
-        one = dispatcher()
+        one = dispatcher(InHand())
         polling = asyncio.create_task(one.start_polling(make_bot(), handle_signals=False, polling_timeout=1))
         while not stop.is_set() and not polling.done():
             await asyncio.sleep(0.02)

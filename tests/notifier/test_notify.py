@@ -3,14 +3,17 @@
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from notifier import delivery, requests
 from notifier.backends import Backend, PermanentError, TemporaryError, memory
 from notifier.models import RateRequest
+from notifier.tasks import notify
 
 Step = Callable[[], None]
 
@@ -155,6 +158,42 @@ def test_pauses_grow_to_a_limit() -> None:
     pauses = [delivery.pause(attempt, None) for attempt in range(1, 13)]
     assert all(2**n / 2 <= pause <= 2**n for n, pause in enumerate(pauses[:8], start=1))
     assert all(150 <= pause <= 300 for pause in pauses[8:])
+
+
+def test_a_database_that_is_away_for_a_moment(
+    row: RateRequest, step: Step, outbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message is out: only its delivery is written down again."""
+    deliver, errors = requests.deliver, [OperationalError("server closed the connection"), InterfaceError("gone")]
+
+    def fails_at_first(request_id: str) -> bool:
+        if errors:
+            raise errors.pop()
+        return deliver(request_id)
+
+    monkeypatch.setattr(requests, "deliver", fails_at_first)
+    monkeypatch.setattr(delivery, "WRITE_PAUSES", (0, 0, 0))
+    # What the test itself has written is in a transaction of this connection.
+    monkeypatch.setattr(delivery, "connection", Mock())
+    step()
+    assert again(row).status == "delivered"
+    assert len(outbox) == 1
+
+
+def test_a_database_that_is_away_before_the_message(
+    row: RateRequest, found: dict[str, Any], outbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, errors = requests.start_notifying, [OperationalError("database is locked")]
+
+    def fails_at_first(*args: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return start(*args)
+
+    monkeypatch.setattr(requests, "start_notifying", fails_at_first)
+    result = notify.apply(args=(found, str(row.pk)))
+    assert result.successful()
+    assert (again(row).status, len(outbox)) == ("delivered", 1)
 
 
 def test_a_failed_request_is_not_sent(row: RateRequest, step: Step, outbox: list[Any]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 import redis
 import requests as http
@@ -53,7 +53,8 @@ class Service:
         web = f"-m gunicorn --bind 127.0.0.1:{self.port} --threads 2 project.wsgi"
         worker = "-m celery --quiet -A project worker -Q rates,notifications -c 1 -l INFO"
         self.processes = [self.start(web), self.start(worker)]
-        assert wait_for(lambda: "partitions of" in self.log() and ports.answers("127.0.0.1", self.port)), self.log()
+        ready = wait_for(lambda: (folder / "ready").exists() and ports.answers("127.0.0.1", self.port))
+        assert ready, self.log()
 
     def start(self, command: str) -> "subprocess.Popen[Any]":
         with (self.folder / "log").open("ab") as log:
@@ -84,6 +85,7 @@ class Service:
     def kill_pool_process(self) -> None:
         (child,) = psutil.Process(self.processes[1].pid).children()
         child.kill()
+        self.cbr.mode = "ok"
         child.wait(10)
         # Its lock on asking the CBR would else be waited for, longer than this hard limit.
         redis.Redis.from_url(self.env["REDIS_URL"]).flushdb()
@@ -141,7 +143,6 @@ def test_a_send_over_its_hard_limit_fails_its_request(service: Service) -> None:
 def test_a_process_that_dies_in_a_fetch_loses_nothing(service: Service) -> None:
     service.cbr.mode = "slow"
     row = service.reaches(service.post(), "fetching")
-    service.cbr.mode = "ok"
     service.kill_pool_process()
     row = service.reaches(row, "delivered")
     assert service.telegram.messages == [(42, row.text)]
