@@ -1,4 +1,4 @@
-"""kombu's channel on Kafka: queues are topics, and consuming is membership in the consumer group."""
+"""kombu's channel on Kafka: queues are topics, and consuming is membership in a consumer group."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GET_TIMEOUT = 0.5
 
 
 class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
-    """A channel of its own membership in the group, so that closing it gives its unfinished messages to others."""
+    """A channel has memberships of its own, so that closing it gives its unfinished messages to others."""
 
     do_restore = False
     supports_fanout = False
@@ -38,10 +38,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         super().__init__(connection, **kwargs)
         self.options = connection.options
         self._address = connection.address
-        self._consumer: GroupConsumer | None = None
-        self._queues: dict[str, str] = {}  # topic -> queue, of what is consumed
-        self._resubscribe = False
-        self._got: set[str] = set()  # topics that are read by basic_get
+        self._members: dict[str, GroupConsumer] = {}  # by queue
         self._callbacks: dict[str, tuple[Callable[[Any], Any], bool]] = {}
         self._tags = itertools.count(1)
         self._clients: tuple[int, Topics, ConfirmedProducer] | None = None
@@ -82,10 +79,12 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         return self._topics.exists(self._topic(queue))
 
     def _size(self, queue: str) -> int:
-        return self._topics.length(self._topic(queue), self.options.group_id)
+        topic = self._topic(queue)
+        return self._topics.length(topic, self.options.group_of(topic))
 
     def _purge(self, queue: str) -> int:
-        return self._topics.finish_all(self._topic(queue), self.options.group_id)
+        topic = self._topic(queue)
+        return self._topics.finish_all(topic, self.options.group_of(topic))
 
     def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
         self._topics.delete(self._topic(queue))
@@ -99,69 +98,65 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         self._tag_to_queue[consumer_tag] = queue
         self._consumers.add(consumer_tag)
         self._callbacks[queue] = callback, no_ack
-        self._queues[self._topic(queue)] = queue
-        self._resubscribe = True
+        self._member(queue)
 
     def basic_cancel(self, consumer_tag: str) -> None:
         if consumer_tag not in self._consumers:
             return
         self._consumers.remove(consumer_tag)
         queue = self._tag_to_queue.pop(consumer_tag)
-        if queue in self._tag_to_queue.values():
-            return
-        self._callbacks.pop(queue, None)
-        self._queues.pop(self._topic(queue), None)
-        self._subscribe()
+        if queue not in self._tag_to_queue.values():
+            self._callbacks.pop(queue, None)
+            self._members[queue].retire()
 
-    def deliver_next(self) -> bool:
-        """Hand the next message to its callback; False where none is ready or the prefetch limit is reached."""
-        if self._resubscribe:
-            # Not in basic_consume: a worker names its queues one by one, and each change is a rebalance.
-            self._subscribe()
-        if not self._callbacks or not self.qos.can_consume():
-            return False
-        record = self._group_consumer().take(frozenset(self._queues))
-        if record is None:
-            return False
-        callback, no_ack = self._callbacks[self._queues[record.topic]]
-        message = self._receive(record, no_ack)
-        if message is not None:
-            callback(message)
-        return True
+    def deliver_next(self) -> int:
+        """Hand the next record of each queue to its callback, up to the prefetch limit; returns how many it took."""
+        taken = 0
+        for queue, (callback, no_ack) in tuple(self._callbacks.items()):
+            if not self.qos.can_consume():
+                break
+            record = self._members[queue].take()
+            if record is None:
+                continue
+            taken += 1
+            message = self._receive(record, no_ack)
+            if message is not None:
+                callback(message)
+        return taken
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any | None:
         """One message or None. Becoming a member of the group takes the first call some seconds."""
-        topic = self._topic(queue)
-        consumer = self._group_consumer()
-        deadline = None
+        member = self._members.get(queue)
+        if member is None and not self._size(queue):
+            return None
+        deadline = monotonic() + (GET_JOIN_TIMEOUT if member is None else GET_TIMEOUT)
+        member = self._member(queue)
         while True:
-            record = consumer.take(frozenset([topic]))
-            if record is not None:
-                message = self._receive(record, no_ack)
-                if message is not None:
-                    return message
-                continue
-            if deadline is None:
-                if not self._size(queue):
-                    return None
-                self._got.add(topic)
-                joined = self._subscribe()
-                deadline = monotonic() + (GET_TIMEOUT if joined else GET_JOIN_TIMEOUT)
-            if not self.connection.wait(deadline - monotonic()):
+            record = member.take()
+            message = None if record is None else self._receive(record, no_ack)
+            if message is not None:
+                return message
+            if record is None and (not self._size(queue) or not self.connection.wait(deadline - monotonic())):
                 return None
 
-    def _subscribe(self) -> bool:
-        """Consume what was asked for so far; returns whether that was so already."""
-        self._resubscribe = False
-        return self._group_consumer().subscribe({*self._queues, *self._got})
+    def _member(self, queue: str) -> GroupConsumer:
+        """Our membership in the queue's group, from now on."""
+        member = self._members.get(queue)
+        if member is None or not member.revive():
+            topic = self._topic(queue)
+            config = {
+                **self.options.client_config(self._address.hosts, self._address.credentials),
+                **self.options.consumer_config(topic),
+            }
+            member = self._members[queue] = GroupConsumer(topic, config, self.options, self.connection.wake)
+        return member
 
     def _receive(self, record: Record, no_ack: bool) -> Any | None:
-        assert self._consumer is not None
         try:
             raw = decode(record.value)
         except BadRecord as error:
             self._dead_letter(record, str(error))
-            self._consumer.finish(record)
+            record.finish()
             return None
         properties = raw["properties"]
         properties["delivery_tag"] = tag = next(self._tags)
@@ -169,7 +164,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         info["redelivered"] = record.redelivered or info.get("redelivered", False)
         message = self.Message(raw, channel=self)
         if no_ack:
-            self._consumer.finish(record)
+            record.finish()
         else:
             self.qos.append(message, tag, record)
         return message
@@ -177,12 +172,8 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
     @property
     def qos(self) -> QoS:
         if self._qos is None:
-            self._qos = QoS(self._finish, self._requeue)
+            self._qos = QoS(self._requeue)
         return self._qos
-
-    def _finish(self, record: Record) -> None:
-        if self._consumer is not None:
-            self._consumer.finish(record)
 
     def basic_recover(self, requeue: bool = False) -> None:
         if not requeue:
@@ -198,21 +189,14 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         self.closed = True
         self._consumers.clear()
         self._callbacks.clear()
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            consumer.close()
+        members, self._members = self._members, {}
+        for member in members.values():
+            member.stop()
+        for member in members.values():
+            member.join()
         self.qos.clear()
         if self.connection is not None:
             self.connection.close_channel(self)
-
-    def _group_consumer(self) -> GroupConsumer:
-        if self._consumer is None:
-            config = {
-                **self.options.client_config(self._address.hosts, self._address.credentials),
-                **self.options.consumer_config(),
-            }
-            self._consumer = GroupConsumer(config, self.options, self.connection.wake)
-        return self._consumer
 
     def _topic(self, queue: str) -> str:
         return topic_name(self.options.topic_prefix, queue)

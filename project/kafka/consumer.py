@@ -1,7 +1,10 @@
-"""A member of the consumer group: one thread that polls, and the records it has ready for the channel.
+"""A member of a queue's consumer group: one thread that polls, and the records it has ready for the channel.
+
+Each queue has a group of its own. So workers that share a queue share its messages whatever else they consume, and a
+worker that comes or goes disturbs only the queues it has in common with others.
 
 The thread owns librdkafka's consumer: only it polls, and the rebalance callbacks run inside its polls. The channel's
-thread takes records from `take` and reports their end with `finish`, in any order and from any thread.
+thread takes records with `take` and reports their end with `finish`, in any order and from any thread.
 """
 
 from __future__ import annotations
@@ -40,167 +43,138 @@ COMMITTED_TIMEOUT = 5.0
 class Record:
     """One record of a queue, as it came from the broker."""
 
-    topic: str
     partition: int
     offset: int
     value: bytes
     headers: Headers
     redelivered: bool
+    consumer: GroupConsumer
     tracker: PartitionTracker
+
+    @property
+    def topic(self) -> str:
+        return self.consumer.topic
+
+    def finish(self) -> None:
+        self.consumer.finish(self)
 
 
 class GroupConsumer:
-    """Consumes topics as a member of the group, and commits what is finished.
+    """Consumes one topic as a member of its group, and commits what is finished.
 
     `notify` is called from the consumer's thread whenever records or an error became ready.
     """
 
-    def __init__(self, config: Mapping[str, Any], options: Options, notify: Callable[[], None]) -> None:
+    def __init__(self, topic: str, config: Mapping[str, Any], options: Options, notify: Callable[[], None]) -> None:
+        self.topic = topic
         self._pid = os.getpid()
         self._options = options
         self._notify = notify
         self._consumer = Consumer({**config, "on_commit": self._on_commit, "logger": logger})
-        self._wanted: tuple[str, ...] = ()
-        self._subscribed: tuple[str, ...] = ()
-        self._trackers: dict[tuple[str, int], PartitionTracker] = {}
+        self._trackers: dict[int, PartitionTracker] = {}
         self._ready: deque[Record] = deque()
         self._ready_bytes = 0
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._changed = threading.Condition(threading.Lock())
         self._committed_at = 0.0
         self._full_since: float | None = None
         self._paused = False  # some partitions are
         self._held = False  # all partitions are: a new one isn't
+        self._retiring = False
         self._stopping = False
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="kafka-consumer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"kafka-consumer-{topic}", daemon=True)
         _alive.add(self)
+        self._thread.start()
 
     # --- for the channel --------------------------------------------------------------------------------------------
 
-    def subscribe(self, topics: Iterable[str]) -> bool:
-        """Consume these topics and no others. Without any, the group is left once what runs is finished.
-
-        Returns whether they were consumed already.
-        """
-        wanted = tuple(sorted(topics))
-        with self._lock:
-            if wanted == self._wanted:
-                return True
-            self._wanted = wanted
-            self._changed.notify_all()
-        if self._wanted and not self._thread.ident:
-            self._thread.start()
-        return False
-
-    def take(self, topics: frozenset[str] | None = None) -> Record | None:
-        """The next record (of one of `topics`), None where none is ready. Raises what ended the thread."""
-        with self._lock:
+    def take(self) -> Record | None:
+        """The next record, None where none is ready. Raises what ended the thread."""
+        with self._changed:
             while self._ready:
-                if topics is not None and self._ready[0].topic not in topics:
-                    return self._take_among(topics)
                 record = self._ready.popleft()
-                if self._hand_out(record):
+                self._ready_bytes -= len(record.value)
+                if self._full_since is not None:
+                    self._changed.notify_all()
+                if not record.tracker.closed:
+                    record.tracker.start(record.offset)
                     return record
             if self._error is not None:
                 raise self._error
         return None
 
-    def _take_among(self, topics: frozenset[str]) -> Record | None:
-        for record in tuple(self._ready):
-            if record.topic in topics:
-                self._ready.remove(record)
-                if self._hand_out(record):
-                    return record
-        return None
-
-    def _hand_out(self, record: Record) -> bool:
-        self._ready_bytes -= len(record.value)
-        if self._full_since is not None:
-            self._changed.notify_all()
-        if record.tracker.closed:
-            return False
-        record.tracker.start(record.offset)
-        return True
-
     def finish(self, record: Record) -> None:
         """The record needs no further work. Ignored where its partition has gone to another member meanwhile."""
-        with self._lock:
+        with self._changed:
             record.tracker.finish(record.offset)
             if not record.tracker.running:
                 self._changed.notify_all()
 
-    def release(self, record: Record) -> None:
-        """Give a record that was taken but not delivered back to the front."""
-        with self._lock:
-            record.tracker.release(record.offset)
-            self._ready.appendleft(record)
-            self._ready_bytes += len(record.value)
+    def retire(self) -> None:
+        """Take nothing more, and leave the group once what was taken is finished.
 
-    def close(self) -> None:
-        """Commit what is finished and leave the group. Records that are not finished go to another member."""
+        A worker that stops cancels its queues first and lets its tasks end then: they are still its own.
+        """
+        with self._changed:
+            self._retiring = True
+            self._changed.notify_all()
+
+    def revive(self) -> bool:
+        """Take back `retire`; False where it is too late."""
+        with self._changed:
+            if self._stopping:
+                return False
+            self._retiring = False
+            return True
+
+    def stop(self) -> None:
+        """Begin to leave: commit what is finished; what is not goes to another member. `join` waits for it."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def join(self) -> None:
+        """Wait, within bounds, until the group is left."""
         if os.getpid() != self._pid:
             return  # a forked child has no part in its parent's membership
         _alive.discard(self)
-        with self._lock:
-            if self._stopping:
-                return
-            self._stopping = True
-            self._changed.notify_all()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
+        if self._thread is not threading.current_thread():
             self._thread.join(self._options.revoke_wait + self._options.session_timeout)
-        if self._thread.is_alive():
-            logger.warning("the consumer's thread did not end in time; the group waits for its session to time out")
-        elif not self._thread.ident:
-            self._consumer.close()
+            if self._thread.is_alive():
+                logger.warning("%s: could not leave in time; the group waits for the session to time out", self.topic)
 
     # --- the thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while not self._stopping:
+            self._consumer.subscribe(
+                [self.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            while not self._ended():
                 self._turn()
         except BaseException as error:  # whatever ends this thread must end the connection, or the worker goes silent
-            logger.exception("the consumer stopped")
-            self._fail(error)
+            logger.exception("%s: the consumer stopped", self.topic)
+            self._error = BrokerUnavailable(f"the consumer of {self.topic} stopped: {error}")
+            self._notify()
         finally:
             self._leave()
 
+    def _ended(self) -> bool:
+        with self._changed:
+            if self._retiring and not any(tracker.running for tracker in self._trackers.values()):
+                self._stopping = True
+            return self._stopping
+
     def _turn(self) -> None:
-        self._apply_subscription()
         self._commit_if_due()
-        if not self._subscribed:
-            with self._lock:
-                if not self._wanted and not self._stopping:
-                    self._changed.wait(IDLE)
-        elif self._is_full():
+        if self._is_full():
             self._hold()
         else:
             self._resume()
             self._poll(self._options.commit_interval if self._busy() else IDLE)
 
-    def _apply_subscription(self) -> None:
-        wanted = self._wanted
-        if wanted == self._subscribed:
-            return
-        if wanted:
-            self._consumer.subscribe(
-                list(wanted), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-            )
-        elif self._runs():
-            # A worker that stops cancels its queues first and then lets its tasks end: they are still ours.
-            return
-        else:
-            self._consumer.unsubscribe()
-            self._consumer.poll(0)
-        self._subscribed = wanted
-
-    def _runs(self) -> bool:
-        with self._lock:
-            return any(tracker.running for tracker in self._trackers.values())
-
     def _busy(self) -> bool:
-        with self._lock:
+        with self._changed:
             return any(tracker.dirty or tracker.running for tracker in self._trackers.values())
 
     def _poll(self, timeout: float) -> None:
@@ -208,7 +182,7 @@ class GroupConsumer:
         if message is None:
             return
         arrived = [message, *self._consumer.consume(BATCH, 0)]
-        with self._lock:
+        with self._changed:
             was_empty = not self._ready
             for message in arrived:
                 self._arrive(message)
@@ -222,48 +196,44 @@ class GroupConsumer:
             self._on_error(error)
             return
         # A record, unlike an error, always has these; confluent_kafka's types don't say so.
-        topic, partition, offset = (
-            cast(Any, value) for value in (message.topic(), message.partition(), message.offset())
-        )
-        tracker = self._trackers.get((topic, partition))
-        if tracker is None:
+        partition, offset = cast(int, message.partition()), cast(int, message.offset())
+        tracker = self._trackers.get(partition)
+        redelivered = None if tracker is None else tracker.arrive(offset)
+        if tracker is None or redelivered is None:
             return
-        redelivered = tracker.arrive(offset)
-        if redelivered is None:
-            return
-        record = Record(
-            topic, partition, offset, message.value() or b"", cast(Any, message.headers()) or [], redelivered, tracker,
-        )  # fmt: skip
+        headers = cast(Headers, message.headers() or [])
+        record = Record(partition, offset, message.value() or b"", headers, redelivered, self, tracker)
         self._ready.append(record)
         self._ready_bytes += len(record.value)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
-            self._error = BrokerUnavailable(f"the group refuses this consumer: {error.str()}")
+            self._error = BrokerUnavailable(f"the group of {self.topic} refuses this consumer: {error.str()}")
         elif error.code() not in REJOINING:
             # librdkafka goes on trying by itself; an end of the connection would only make it begin anew.
-            logger.warning("consumer: %s", error.str())
+            logger.warning("%s: %s", self.topic, error.str())
 
-    def _fail(self, error: BaseException) -> None:
-        with self._lock:
-            self._error = BrokerUnavailable(f"the consumer stopped: {error}")
-        self._notify()
+    # --- a full buffer ----------------------------------------------------------------------------------------------
 
     def _is_full(self) -> bool:
-        with self._lock:
-            full = len(self._ready) >= self._options.max_buffered or self._ready_bytes >= MAX_BUFFERED_BYTES
-        if not full:
-            self._full_since = None
-        elif self._full_since is None:
-            self._full_since = time.monotonic()
+        with self._changed:
+            full = (
+                self._retiring
+                or len(self._ready) >= self._options.max_buffered
+                or self._ready_bytes >= MAX_BUFFERED_BYTES
+            )
+            if not full:
+                self._full_since = None
+            elif self._full_since is None:
+                self._full_since = time.monotonic()
         return full
 
     def _hold(self) -> None:
         """Wait for room: without polls at first, then with the partitions paused."""
-        assert self._full_since is not None
-        if time.monotonic() - self._full_since < PAUSE_AFTER:
-            with self._lock:
-                self._changed.wait(self._options.commit_interval)
+        if time.monotonic() - cast(float, self._full_since) < PAUSE_AFTER:
+            with self._changed:
+                if not self._stopping:
+                    self._changed.wait(self._options.commit_interval)
             return
         if not self._held:
             self._consumer.pause(self._consumer.assignment())
@@ -283,14 +253,14 @@ class GroupConsumer:
             self._committed_at = now
             self._commit(self._trackers, asynchronous=True)
 
-    def _commit(self, keys: Iterable[tuple[str, int]], asynchronous: bool) -> None:
+    def _commit(self, partitions: Iterable[int], asynchronous: bool) -> None:
         offsets = []
-        with self._lock:
-            for key in tuple(keys):
-                tracker = self._trackers[key]
+        with self._changed:
+            for partition in tuple(partitions):
+                tracker = self._trackers[partition]
                 position = tracker.position() if tracker.dirty else None
                 if position is not None:
-                    offsets.append(TopicPartition(*key, position[0], metadata=position[1]))
+                    offsets.append(TopicPartition(self.topic, partition, position[0], metadata=position[1]))
                     tracker.dirty = False
         if not offsets:
             return
@@ -308,82 +278,84 @@ class GroupConsumer:
         reason = error or next((part.error for part in failed), None)
         if reason is None:
             return
-        with self._lock:
-            for partition in failed:
-                tracker = self._trackers.get((partition.topic, partition.partition))
+        with self._changed:
+            for part in failed:
+                tracker = self._trackers.get(part.partition)
                 if tracker is not None:
                     tracker.dirty = True
         level = logging.DEBUG if reason.code() in REJOINING else logging.WARNING
-        logger.log(level, "commit failed and will be repeated: %s", reason.str())
+        logger.log(level, "%s: a commit failed and will be repeated: %s", self.topic, reason.str())
 
     # --- rebalances: librdkafka assigns and revokes by itself when these return -------------------------------------
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        stored = self._stored(consumer, partitions)
-        with self._lock:
-            for partition in partitions:
-                key = partition.topic, partition.partition
-                self._trackers[key] = PartitionTracker(*stored.get(key, (None, "")))
+        stored = self._stored(partitions)
+        with self._changed:
+            for part in partitions:
+                self._trackers[part.partition] = PartitionTracker(*stored.get(part.partition, (None, "")))
             self._held = False
-        logger.info("got %d partitions of %s", len(partitions), ", ".join(self._wanted))
+        logger.info("%s: got %d partitions", self.topic, len(partitions))
 
-    def _stored(self, consumer: Consumer, partitions: list[TopicPartition]) -> dict[tuple[str, int], tuple[int, str]]:
+    def _stored(self, partitions: list[TopicPartition]) -> dict[int, tuple[int, str]]:
         if not partitions:
             return {}
         try:
-            committed = consumer.committed(partitions, timeout=COMMITTED_TIMEOUT)
+            committed = self._consumer.committed(partitions, timeout=COMMITTED_TIMEOUT)
         except KafkaException as exception:
             # Without the metadata, finished work beyond the committed offset is repeated; none is lost.
-            logger.warning("can't read what is finished beyond the commits: %s", exception.args[0].str())
+            reason = exception.args[0].str()
+            logger.warning("%s: can't read what is finished beyond the commits: %s", self.topic, reason)
             return {}
         return {
-            (item.topic, item.partition): (item.offset, item.metadata or "")
-            for item in committed
-            if item.offset >= 0 and item.error is None
+            part.partition: (part.offset, part.metadata or "")
+            for part in committed
+            if part.offset >= 0 and part.error is None
         }
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        keys = [key for part in partitions if (key := (part.topic, part.partition)) in self._trackers]
-        with self._lock:
-            self._forget_ready(keys)
-            deadline = time.monotonic() + (0.0 if self._stopping else self._options.revoke_wait)
-            while any(self._trackers[key].running for key in keys) and not self._stopping:
+        """Give partitions back: wait, within bounds, for what runs of them, and commit what is finished."""
+        going = self._going(partitions)
+        with self._changed:
+            self._forget_ready(going)
+            deadline = time.monotonic() + self._options.revoke_wait
+            while not self._stopping and any(self._trackers[partition].running for partition in going):
                 if not self._changed.wait(deadline - time.monotonic()) and time.monotonic() >= deadline:
-                    logger.warning("partitions go while tasks of them still run; those may run twice")
+                    logger.warning("%s: partitions go while tasks of them still run; those may run twice", self.topic)
                     break
-        self._commit(keys, asynchronous=False)
-        self._drop(keys)
+        self._commit(going, asynchronous=False)
+        self._drop(going)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """The group has given the partitions away already: nothing of them may be committed any more."""
-        keys = [key for part in partitions if (key := (part.topic, part.partition)) in self._trackers]
-        with self._lock:
-            self._forget_ready(keys)
-        self._drop(keys)
-        logger.warning("lost %d partitions; what runs of them may run twice", len(keys))
+        going = self._going(partitions)
+        with self._changed:
+            self._forget_ready(going)
+        self._drop(going)
+        logger.warning("%s: lost %d partitions; what runs of them may run twice", self.topic, len(going))
 
-    def _forget_ready(self, keys: Iterable[tuple[str, int]]) -> None:
-        gone = {id(self._trackers[key]) for key in keys}
-        kept = [record for record in self._ready if id(record.tracker) not in gone]
+    def _going(self, partitions: list[TopicPartition]) -> list[int]:
+        return [part.partition for part in partitions if part.partition in self._trackers]
+
+    def _forget_ready(self, partitions: Iterable[int]) -> None:
+        gone = frozenset(partitions)
+        kept = [record for record in self._ready if record.partition not in gone]
         self._ready = deque(kept)
         self._ready_bytes = sum(len(record.value) for record in kept)
 
-    def _drop(self, keys: Iterable[tuple[str, int]]) -> None:
-        with self._lock:
-            for key in keys:
-                self._trackers.pop(key).closed = True
+    def _drop(self, partitions: Iterable[int]) -> None:
+        with self._changed:
+            for partition in tuple(partitions):
+                self._trackers.pop(partition).closed = True
 
     def _leave(self) -> None:
         try:
             self._commit(self._trackers, asynchronous=False)
             self._consumer.close()
         except (KafkaException, RuntimeError) as error:
-            logger.warning("leaving the group failed: %s", error)
+            logger.warning("%s: leaving the group failed: %s", self.topic, error)
         finally:
-            with self._lock:
-                for tracker in self._trackers.values():
-                    tracker.closed = True
-                self._trackers.clear()
+            self._drop(self._trackers)
+            with self._changed:
                 self._ready.clear()
 
 
@@ -401,7 +373,10 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 @atexit.register
-def _close_all() -> None:
+def _leave_all() -> None:
     """A thread inside librdkafka must not outlive the interpreter."""
-    for consumer in tuple(_alive):
-        consumer.close()
+    consumers = tuple(_alive)
+    for consumer in consumers:
+        consumer.stop()
+    for consumer in consumers:
+        consumer.join()

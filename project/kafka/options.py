@@ -74,10 +74,14 @@ class Options:
     def client_config(self, hosts: str, credentials: Mapping[str, Any]) -> dict[str, Any]:
         return {"bootstrap.servers": hosts, **credentials, **self._settings(())}
 
-    def consumer_config(self) -> dict[str, Any]:
+    def group_of(self, topic: str) -> str:
+        """Each queue has a group of its own: see consumer.py."""
+        return f"{self.group_id}.{topic}"
+
+    def consumer_config(self, topic: str) -> dict[str, Any]:
         session = int(self.session_timeout * 1000)
         return {
-            "group.id": self.group_id,
+            "group.id": self.group_of(topic),
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "allow.auto.create.topics": False,

@@ -14,9 +14,8 @@ class QoS:
     Messages may be acknowledged from any thread, in any order.
     """
 
-    def __init__(self, finish: Callable[[Record], None], requeue: Callable[[Record, Any], None]) -> None:
+    def __init__(self, requeue: Callable[[Record, Any], None]) -> None:
         self.prefetch_count = 0
-        self._finish = finish
         self._requeue = requeue
         self._delivered: dict[int, tuple[Record, Any]] = {}
 
@@ -35,7 +34,7 @@ class QoS:
     def ack(self, delivery_tag: int) -> None:
         entry = self._delivered.pop(delivery_tag, None)
         if entry is not None:
-            self._finish(entry[0])
+            entry[0].finish()
 
     def reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Finish the message; with `requeue` after a copy is safely at the end of its queue.

@@ -129,17 +129,14 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
 
     def deliver_ready(self) -> int:
         """Deliver messages until none is ready or the prefetch limits are reached; returns how many."""
-        delivered = 0
-        again = True
-        while again and delivered < BURST:
-            again = False
-            for channel in tuple(self.channels):
-                if channel.deliver_next():
-                    delivered += 1
-                    again = True
-        if again:
-            self.wake()
-        return delivered
+        total = 0
+        while total < BURST:
+            delivered: int = sum(channel.deliver_next() for channel in tuple(self.channels))
+            total += delivered
+            if not delivered:
+                return total
+        self.wake()
+        return total
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Deliver when the bell rings, and on each turn of the loop: an ack may have made room."""

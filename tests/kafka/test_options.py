@@ -15,7 +15,8 @@ from project.kafka.options import Address, Options
 
 def test_defaults_promise_at_least_once() -> None:
     options = Options.read({})
-    assert options.consumer_config()["enable.auto.commit"] is False
+    assert options.consumer_config("q")["enable.auto.commit"] is False
+    assert options.consumer_config("q")["group.id"] == "celery.q"
     assert options.producer_config()["acks"] == "all"
     assert options.producer_config()["enable.idempotence"] is True
 
@@ -40,7 +41,7 @@ def test_a_setting_that_cannot_work_is_refused_by_name(given: dict[str, Any], co
 
 def test_every_librdkafka_setting_reaches_the_client_it_is_for() -> None:
     options = Options.read({"fetch.wait.max.ms": 10, "linger.ms": 2, "ssl.ca.location": "/ca.pem"})
-    assert options.consumer_config()["fetch.wait.max.ms"] == 10
+    assert options.consumer_config("q")["fetch.wait.max.ms"] == 10
     assert "fetch.wait.max.ms" not in options.producer_config()
     assert options.producer_config()["linger.ms"] == 2
     assert "linger.ms" not in options.client_config("h:1", {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,11 @@ class Rig:
         worker.terminate()
         worker.wait(60)
 
+    def wait_member(self, name: str) -> None:
+        """Until a worker has partitions of the queue."""
+        got = re.compile(rf" {self.queue}: got [1-9]")
+        self.wait_for(lambda: got.search(self.log(name)) is not None)
+
     def traces(self, kind: str) -> list[tuple[int, int]]:
         """(number, pid of the worker) of each task that has begun or ended."""
         lines = self.redis.lrange(f"{self.queue}:{kind}", 0, -1)
@@ -109,16 +115,13 @@ def test_chains_run_across_queues_beside_idle_ones(rig: Rig, pool: str) -> None:
 
 def test_workers_share_a_queue_and_a_warm_stop_repeats_nothing(rig: Rig) -> None:
     first, second = rig.start("w1"), rig.start("w2")
-    for number in range(4):
-        rig.trace.clone((number,)).apply_async()
-    rig.wait_ended(4)
-    # Both are members now or will be in the midst of this; either way each task runs once.
-    rig.wait_for(lambda: all("got" in rig.log(name) for name in ("w1", "w2")))
-    for number in range(4, 204):
+    rig.wait_member("w1")
+    rig.wait_member("w2")
+    for number in range(200):
         rig.trace.clone((number, 0.05)).apply_async()
     rig.wait_for(lambda: len(rig.traces("ended")) > 40)
     rig.stop(second)
-    assert rig.wait_ended(204) == Counter(range(204))
+    assert rig.wait_ended(200) == Counter(range(200))
     assert {pid for _, pid in rig.traces("ended")} == {first.pid, second.pid}
 
 
@@ -138,7 +141,8 @@ def test_a_killed_worker_loses_nothing_and_repeats_only_what_was_in_flight(rig: 
 def test_another_worker_takes_over_from_a_killed_one(rig: Rig) -> None:
     victim = rig.start("w1")
     rig.start("w2")
-    rig.wait_for(lambda: all("got" in rig.log(name) for name in ("w1", "w2")))
+    rig.wait_member("w1")
+    rig.wait_member("w2")
     for number in range(100):
         rig.trace.clone((number, 0.05)).apply_async()
     rig.wait_for(lambda: len(rig.traces("ended")) > 10)
