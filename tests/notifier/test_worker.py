@@ -88,7 +88,11 @@ class Service:
         self.cbr.mode = "ok"
         child.wait(10)
         # Its lock on asking the CBR would else be waited for, longer than this hard limit.
-        redis.Redis.from_url(self.env["REDIS_URL"]).flushdb()
+        self.forget_rates()
+
+    def forget_rates(self) -> None:
+        with redis.Redis.from_url(self.env["REDIS_URL"]) as client:
+            client.flushdb()
 
     def stop(self) -> None:
         children.end(self.processes, grace=20)
@@ -104,10 +108,15 @@ def wait_for(true: Callable[[], object], seconds: float = 40) -> bool:
 
 
 @pytest.fixture(scope="module")
-def running(django_db_setup: None, redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def running(
+    django_db_setup: None, django_db_blocker: Any, redis_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     broker = start_tansu()
     with CbrStandin() as cbr, TelegramStandin() as telegram:
         service = Service(broker.address, redis_server, cbr, telegram, tmp_path_factory.mktemp("service"))
+        # The first request makes the topics and waits for the consumers' group.
+        with django_db_blocker.unblock():
+            service.reaches(service.post(), "delivered")
         yield service
         service.stop()
     broker.stop()
@@ -116,6 +125,7 @@ def running(django_db_setup: None, redis_server: str, tmp_path_factory: pytest.T
 @pytest.fixture
 def service(running: Service) -> Service:
     running.cbr.mode, running.cbr.seconds = "ok", 60
+    running.forget_rates()
     running.telegram.state.messages.clear()
     running.telegram.state.failures.clear()
     return running
