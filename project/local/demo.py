@@ -1,11 +1,13 @@
 """bin/run --demo: one request through the real API, and what became of it."""
 
 import datetime
+import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from project.local import http
-from project.local.follow import say
+from project.local.terminal import say
 
 BOUND_SECONDS = 60
 PAUSE_SECONDS = 0.05
@@ -13,19 +15,19 @@ ENDED = ("delivered", "failed")
 STEPS = {
     "accepted_at": "accepted by the API",
     "fetching_at": "a worker fetches the rate",
-    "notifying_at": "the rate is found, a worker tells it",
+    "notifying_at": "the sheet has answered, a worker tells it",
     "finished_at": "{status}",
 }
 
 
-def run(url: str, code: str, telegram_id: int) -> bool:
-    """Whether the text was delivered. Raises OSError where the API itself fails."""
+def run(url: str, code: str, telegram_id: int, check: Callable[[], None]) -> bool:
+    """Whether the text was delivered; `check` may raise to end the wait. Raises OSError where the API itself fails."""
     body = {"currency_char_code": code, "telegram_id": telegram_id}
     address = f"{url}/api/v1/rate-requests/"
-    say(f"POST {address}\n     {body}")
+    say(f"POST {address}\n     {json.dumps(body)}")
     accepted = http.post(address, body)
     say(f"GET  {accepted['status_url']}")
-    request = _wait(accepted["status_url"])
+    request = _wait(accepted["status_url"], check)
     _timeline(request)
     if request["status"] == "delivered":
         say("\nThe delivered text:\n")
@@ -35,12 +37,13 @@ def run(url: str, code: str, telegram_id: int) -> bool:
     return False
 
 
-def _wait(status_url: str) -> dict[str, Any]:
+def _wait(status_url: str, check: Callable[[], None]) -> dict[str, Any]:
     deadline = time.monotonic() + BOUND_SECONDS
     while True:
         request = http.get(status_url)
         if request["status"] in ENDED or time.monotonic() > deadline:
             return request
+        check()
         time.sleep(PAUSE_SECONDS)
 
 

@@ -2,23 +2,22 @@
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from project.local.supervisor import MESSAGES, Supervisor
+from project.local.terminal import say
 
 PAUSE_SECONDS = 0.2
 
 
-def say(line: str = "") -> None:
-    print(line, flush=True)
-
-
 class Follower:
-    """Two threads that end with the process. Silent before started() and after stopping()."""
+    """Two threads that end with the process. Silent unless `talks`; calls `at_end` when supervisord has ended."""
 
-    def __init__(self, supervisor: Supervisor, messages: bool) -> None:
+    def __init__(self, supervisor: Supervisor, messages: bool, at_end: Callable[[], None]) -> None:
         self.supervisor = supervisor
         self.talks = False
+        self._at_end = at_end
         self._dead: set[str] = set()
         self._file = supervisor.plan.logs / MESSAGES
         self._offset = _size(self._file)
@@ -36,6 +35,7 @@ class Follower:
             elif part in self._dead:
                 self._dead.remove(part)
                 self._tell(f"  {part} is started again (pid {detail})")
+        self._at_end()
 
     def _log(self, part: str) -> Path:
         return self.supervisor.plan.logs.joinpath(f"{part}.log").relative_to(self.supervisor.plan.var.parent)

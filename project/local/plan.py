@@ -90,8 +90,10 @@ def make() -> Plan:
     env["SECRET_KEY"] = env["SECRET_KEY"] or private.secret(ROOT / "var" / "secret_key", 48)
     if kafka_port:
         env["KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{kafka_port}"
-        # The embedded broker lets a worker wait for half the session timeout before its first task.
-        env["KAFKA_TRANSPORT_OPTIONS"] = env.get("KAFKA_TRANSPORT_OPTIONS") or '{"session_timeout": 4}'
+        # The embedded broker lets a worker wait for half the session timeout before its first task, and its long poll
+        # is a sleep: a record that comes during one waits for its end.
+        options = '{"session_timeout": 4, "fetch.wait.max.ms": 10}'
+        env["KAFKA_TRANSPORT_OPTIONS"] = env.get("KAFKA_TRANSPORT_OPTIONS") or options
     if redis_port:
         env["REDIS_URL"] = f"redis://:{quote(password)}@127.0.0.1:{redis_port}/0"
     plan = Plan(env, wanted, port, kafka_port, redis_port, password, mark)

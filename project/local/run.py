@@ -5,19 +5,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from project.local import children, demo, http, leftovers, lock, plan, ports, private
-from project.local.follow import Follower, say
+from project.local.follow import Follower
 from project.local.kafka_libs import Missing
 from project.local.plan import ROOT, Plan, Refused
+from project.local.signals import Signals, Stop
 from project.local.supervisor import Supervisor
+from project.local.terminal import say, step
 
 READY_SECONDS = 90
+# A large database may take its time to migrate.
+PREPARE_SECONDS = 600
 GIVEN_SECONDS = 15
 LEFTOVER_SECONDS = 25
 # What plain commands need to join a running bin/run.
@@ -26,23 +29,16 @@ SHARED = ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "SECRET_KEY", "PORT")
 DEMO_ID = 42
 
 
-class Stop(BaseException):
-    """A signal asks bin/run to end."""
-
-
 class Runner:
     def __init__(self, var: Path) -> None:
         self.lock = lock.Lock(var)
         self.plan: Plan | None = None
         self.supervisor: Supervisor | None = None
         self.follower: Follower | None = None
-        self.stopping = False
+        self.signals = Signals(again=self._at_once)
 
-    def on_signal(self, *_: Any) -> None:
-        """The first one stops all in order; a further one doesn't wait for that."""
-        if not self.stopping:
-            self.stopping = True
-            raise Stop
+    def _at_once(self) -> None:
+        """The first signal stops all in order; a further one doesn't wait for that."""
         if self.plan:
             leftovers.kill(self.plan.mark)
 
@@ -51,6 +47,7 @@ class Runner:
         earlier = self.lock.acquire()
         self.lock.note(mark=earlier)
         try:
+            self.signals.check()
             if earlier and (count := leftovers.end(earlier, LEFTOVER_SECONDS)):
                 say(f"Ended {count} processes of an earlier bin/run that was killed.")
             self._start(code, telegram_id)
@@ -78,7 +75,7 @@ class Runner:
             file.unlink()
         self.supervisor = Supervisor(made)
         self.supervisor.start()
-        self.follower = Follower(self.supervisor, messages=not code)
+        self.follower = Follower(self.supervisor, messages=not code, at_end=self.signals.wake)
         self._services(made)
         self._share(made)
         self._prepare(made)
@@ -107,25 +104,28 @@ class Runner:
         private.write(made.var / "run.env", "\n".join(lines) + "\n")
 
     def _prepare(self, made: Plan) -> None:
-        made.env["ADMIN_PASSWORD"] = made.env.get("ADMIN_PASSWORD") or private.secret(made.var / "admin_password", 12)
+        self.password = made.env.get("ADMIN_PASSWORD") or private.secret(made.var / "admin_password", 12)
+        log = made.logs / "prepare.log"
         with step("Database", "yours (DATABASE_URL)" if made.env.get("DATABASE_URL") else "var/db.sqlite3") as told:
-            process = children.spawn(
-                ["bin/start", "prepare"],
-                at_parent_death=signal.SIGKILL,
-                env=made.env,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
+            with log.open("wb") as output:
+                process = children.spawn(
+                    ["bin/start", "prepare"],
+                    at_parent_death=signal.SIGKILL,
+                    env={**made.env, "ADMIN_PASSWORD": self.password},
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
+            self._until(
+                lambda: process.poll() is not None, "manage.py prepare (see var/log/prepare.log)", PREPARE_SECONDS
             )
-            output, _ = process.communicate()
+            text = log.read_text(errors="replace")
             if process.returncode:
-                raise children.NotReady(f"manage.py prepare failed: {output.strip() or process.returncode}")
-            lines = dict(line.split(": ", 1) for line in output.splitlines() if ": " in line)
+                raise children.NotReady(f"manage.py prepare failed: {text.strip() or process.returncode}")
+            lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
             told.append(lines.get("bundled", "").rpartition("; ")[2].replace("newest", "newest sheet"))
             self.admin = lines.get("admin", "")
-        del made.env["ADMIN_PASSWORD"]
 
     def _parts(self, made: Plan) -> None:
         waited: dict[str, Callable[[], bool]] = {
@@ -138,12 +138,17 @@ class Runner:
 
     def _until(self, ready: Callable[[], bool], name: str, timeout: float) -> None:
         assert self.supervisor is not None and self.supervisor.process is not None
-        children.wait_ready(self.supervisor.process, ready, name, timeout)
+
+        def checked() -> bool:
+            self.signals.check()
+            return ready()
+
+        children.wait_ready(self.supervisor.process, checked, name, timeout)
 
     def _where(self) -> None:
         made = self.plan
         assert made is not None
-        password = (made.var / "admin_password").read_text().strip() if self.admin != "changed" else "as you changed it"
+        password = self.password if self.admin != "changed" else "as you changed it"
         backend = made.env.get("NOTIFIER_BACKEND") or ("telegram" if made.bot else "console")
         delivery = f"{backend}{': messages appear below' if backend == 'console' else ''}"
         if not made.bot:
@@ -162,15 +167,16 @@ class Runner:
 
     def _demo(self, code: str, telegram_id: str) -> bool:
         assert self.plan is not None
-        return demo.run(self.plan.url, code.upper(), int(telegram_id or DEMO_ID))
+        return demo.run(self.plan.url, code.upper(), int(telegram_id or DEMO_ID), self.signals.check)
 
     def _wait(self) -> NoReturn:
         assert self.supervisor is not None and self.supervisor.process is not None
+        self.signals.wait()
         code = self.supervisor.process.wait()
         raise children.NotReady(f"supervisord ended (exit {code}), see var/log/supervisord.log")
 
     def _stop(self) -> None:
-        self.stopping = True
+        self.signals.asked = True  # from here on a signal means: at once
         if self.follower:
             self.follower.talks = False
         if self.supervisor:
@@ -185,23 +191,6 @@ def any_answers(addresses: list[tuple[str, int]]) -> bool:
     return any(ports.answers(host, port) for host, port in addresses)
 
 
-@contextmanager
-def step(name: str, where: str) -> Iterator[list[str]]:
-    """A line that says what is being started, and then that it is there."""
-    tty = sys.stdout.isatty()
-    if tty:
-        print(f"  … {name:9} {where}", end="", flush=True)
-    told: list[str] = []
-    try:
-        yield told
-    except BaseException:
-        if tty:
-            print(flush=True)
-        raise
-    more = f"; {told[0]}" if told and told[0] else ""
-    say(f"{chr(13) if tty else ''}  ✓ {name:9} {where}{more}")
-
-
 def refuse_second(note: dict[str, Any]) -> NoReturn:
     url = f": {note['url']}/" if note.get("url") else ", it is just starting"
     sys.exit(f"bin/run: it runs in this folder already (pid {note.get('pid', 'unknown')}){url}")
@@ -214,8 +203,6 @@ def main() -> int:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     private.folder(ROOT / "var")
     runner = Runner(ROOT / "var")
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, runner.on_signal)
     try:
         return runner.run(code, telegram_id)
     except lock.Taken as taken:
