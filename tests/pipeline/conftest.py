@@ -1,0 +1,56 @@
+"""The whole service with its stand-ins for the world outside: the Bank of Russia and the Bot API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from project.local.kafka_libs import Missing
+from tests.run.conftest import Run, copy, start  # noqa: F401  (fixtures)
+from tests.servers import start_kafka
+from tests.standins.cbr import CbrStandin
+from tests.standins.telegram import TOKEN, TelegramStandin
+
+
+@pytest.fixture
+def cbr() -> Iterator[CbrStandin]:
+    with CbrStandin() as standin:
+        yield standin
+
+
+@pytest.fixture
+def telegram() -> Iterator[TelegramStandin]:
+    with TelegramStandin() as standin:
+        yield standin
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker_settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """What to set for each broker in turn."""
+    if request.param == "embedded":
+        yield {}
+        return
+    try:
+        cluster = start_kafka()
+    except Missing as reason:
+        if os.environ.get("REQUIRE_ALL"):
+            raise
+        pytest.skip(f"no Apache Kafka here: {reason}")
+    yield {"KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap}
+    cluster.stop()
+
+
+@pytest.fixture
+def service(
+    copy: Callable[[], Path],  # noqa: F811
+    start: Callable[..., Run],  # noqa: F811
+    cbr: CbrStandin,
+    telegram: TelegramStandin,
+    broker_settings: dict[str, str],
+) -> Run:
+    """bin/run as a user starts it, set to the stand-ins."""
+    settings = {"CBR_URL": cbr.url, "TELEGRAM_API_URL": telegram.url, "BOT_TOKEN": TOKEN, **broker_settings}
+    return start(copy(), **settings).ready()
