@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.run.conftest import Run
 
 Start = Callable[..., Run]
+# Real processes that start three times one after the other, on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_currency_and_then_an_unknown_one(copy: Callable[[], Path], start: Start) -> None:

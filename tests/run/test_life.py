@@ -17,6 +17,8 @@ from project.local import ports
 from tests.run.conftest import Run
 
 Start = Callable[..., Run]
+# Real processes that start three times one after the other, on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
