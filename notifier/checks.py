@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from aiogram.utils.token import TokenValidationError, validate_token
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
@@ -35,6 +34,9 @@ def check_token(**_: Any) -> list[CheckMessage]:
     """Only a warning: all but the messages works without a token."""
     if settings.NOTIFIER_BACKEND != "telegram":
         return []
+    # Here, not above: aiogram takes two seconds to import, and every process runs these checks.
+    from aiogram.utils.token import TokenValidationError, validate_token
+
     try:
         validate_token(settings.BOT_TOKEN)
     except TokenValidationError:

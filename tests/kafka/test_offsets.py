@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -105,14 +107,14 @@ TestPartition = Partition.TestCase
 def test_metadata_survives_the_trip(unfinished: set[int], more: int) -> None:
     offsets = sorted(unfinished)
     end = offsets[-1] + 1 + more
-    metadata = encode(offsets[0], dict.fromkeys(offsets), end)
+    metadata = encode(offsets[0], OrderedDict.fromkeys(offsets), end)
     assert len(metadata) <= METADATA_BYTES
     assert decode(offsets[0], metadata) == (offsets, end)
 
 
 def test_metadata_that_would_be_too_long_forgets_only_finished_work() -> None:
     offsets = list(range(0, 20_000, 2))
-    metadata = encode(0, dict.fromkeys(offsets), 20_000)
+    metadata = encode(0, OrderedDict.fromkeys(offsets), 20_000)
     assert len(metadata) <= METADATA_BYTES
     unfinished, end = decode(0, metadata)
     assert unfinished == [offset for offset in offsets if offset < end]

@@ -11,7 +11,7 @@ from rates.newest import newest
 from rates.quotes import NoRates, newest_quote
 from tests.standins.cbr import CbrStandin
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 CLIENTS = 12
 
 
