@@ -56,7 +56,7 @@ class ConfirmedProducer:
         # A burst of unkeyed records would stick to one partition: take them in turn, from a random start.
         self._turns = itertools.count(random.randrange(1 << 16))
 
-    def send(self, topic: str, value: bytes, headers: Headers | None = None, key: bytes | None = None) -> None:
+    def send(self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None) -> None:
         """Store one message. Raises MessageTooLarge or PublishFailed."""
         try:
             self._send(topic, value, headers, key)
@@ -67,7 +67,15 @@ class ConfirmedProducer:
             self._topics.forget(topic)
             self._send(topic, value, headers, key)
 
-    def _send(self, topic: str, value: bytes, headers: Headers | None, key: bytes | None) -> None:
+    def post(self, topic: str, value: bytes | None, key: bytes | None = None) -> None:
+        """Send without waiting; a message that is lost is logged. For what the next one replaces anyway."""
+        try:
+            self._producer.produce(topic, value, key=key, partition=0, on_delivery=_log_failure)
+            self._producer.poll(0)
+        except (BufferError, KafkaException) as error:
+            logger.warning("not sent to %s: %s", topic, error)
+
+    def _send(self, topic: str, value: bytes | None, headers: Headers | None, key: bytes | None) -> None:
         delivery = Delivery()
         partition = next(self._turns) % self._topics.partitions(topic)
         try:
@@ -75,10 +83,10 @@ class ConfirmedProducer:
         except BufferError as full:
             raise PublishFailed(f"{topic!r}: the local queue is full, the broker takes messages too slowly") from full
         except KafkaException as exception:
-            raise publish_error(exception.args[0], topic, len(value)) from exception
+            raise publish_error(exception.args[0], topic, len(value or b"")) from exception
         self._wait(delivery)
         if delivery.error is not None:
-            raise publish_error(delivery.error, topic, len(value)) from KafkaException(delivery.error)
+            raise publish_error(delivery.error, topic, len(value or b"")) from KafkaException(delivery.error)
 
     def _wait(self, delivery: Delivery) -> None:
         # librdkafka itself gives up after message.timeout.ms; the second on top covers its timer's grain.
@@ -111,6 +119,11 @@ class ConfirmedProducer:
             if not other.done:
                 other.wake.set()
                 return
+
+
+def _log_failure(error: KafkaError | None, message: Message) -> None:
+    if error is not None:
+        logger.warning("not sent to %s: %s", message.topic(), error.str())
 
 
 def _unknown_topic(failure: PublishFailed) -> bool:

@@ -42,8 +42,9 @@ class QoS:
         Raises PublishFailed where the copy can't be stored: the message then stays unfinished.
         """
         if requeue:
-            record, message = self._delivered[delivery_tag]
-            self._requeue(record, message)
+            entry = self._delivered.get(delivery_tag)
+            if entry is not None:
+                self._requeue(*entry)
         self.ack(delivery_tag)
 
     def restore_unacked(self) -> None:

@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from .errors import BrokerUnavailable
 from .offsets import decode
@@ -21,19 +22,38 @@ from .options import Options, process_key
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a topic is made. Without `partitions` it gets as many as the options say."""
+
+    config: Mapping[str, str]
+    partitions: int | None = None
+
+
+_SEGMENT = str(16 * 1024 * 1024)
 #: A queue must keep what nobody has consumed yet, however old it is; small segments let what is consumed be trimmed.
-QUEUE_CONFIG = {"retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": str(16 * 1024 * 1024)}
-COORDINATOR_MOVES = frozenset(
+QUEUE = Kind({"retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": _SEGMENT})
+#: What is broadcast is for those who listen at the time; ten minutes are for readers that lag.
+BROADCAST = Kind({"retention.ms": "600000", "segment.ms": "600000", "segment.bytes": _SEGMENT}, partitions=1)
+#: A table keeps the newest record of each key.
+TABLE = Kind({"cleanup.policy": "compact", "segment.ms": "3600000", "segment.bytes": _SEGMENT}, partitions=1)
+NOT_YET = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.NOT_COORDINATOR,
         KafkaError._WAIT_COORD,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
     }
 )
 #: How long a topic's number of partitions is believed, in seconds.
 REFRESH = 60.0
-LATEST, EARLIEST = OffsetSpec.latest(), OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 
 
 class Topics:
@@ -52,7 +72,7 @@ class Topics:
         """Raises BrokerUnavailable where no broker answers in time."""
         self._metadata()
 
-    def partitions(self, topic: str) -> int:
+    def partitions(self, topic: str, kind: Kind = QUEUE) -> int:
         """How many partitions `topic` has; it is made where it doesn't exist."""
         count, since = self._known.get(topic, (0, 0.0))
         if count and time.monotonic() - since < REFRESH:
@@ -60,8 +80,8 @@ class Topics:
         with self._lock:
             found = self._find(topic)
             if not found:
-                self._create(topic)
-                found = self._find(topic) or self._options.partitions
+                self._create(topic, kind)
+                found = self._find(topic) or kind.partitions or self._options.partitions
             self._known[topic] = found, time.monotonic()
             return found
 
@@ -81,30 +101,31 @@ class Topics:
 
     def length(self, topic: str, group_id: str) -> int:
         """How many records of `topic` the group hasn't finished (its lag without what is done beyond the commit)."""
-        count = self._find(topic)
-        if not count:
+        partitions = [TopicPartition(topic, number) for number in range(self._find(topic))]
+        if not partitions:
             return 0
-        partitions = [TopicPartition(topic, number) for number in range(count)]
-        ends = self._offsets(partitions, LATEST)
-        starts = self._offsets(partitions, EARLIEST)
         stored = self._stored(partitions, group_id)
         total = 0
         for partition in partitions:
-            number = partition.partition
-            offset, metadata = stored.get(number, (starts[number], ""))
-            offset = max(offset, starts[number])
-            unfinished, known_end = decode(offset, metadata)
-            total += len(unfinished) + max(0, ends[number] - known_end)
+            begin, end = self._bounds(partition, group_id)
+            offset, metadata = stored.get(partition.partition, (begin, ""))
+            unfinished, known_end = decode(max(offset, begin), metadata if offset >= begin else "")
+            total += len(unfinished) + max(0, end - known_end)
         return total
+
+    def end(self, topic: str) -> int:
+        """The offset that the next record of a topic of one partition gets."""
+        return self._bounds(TopicPartition(topic, 0), "celery.offsets")[1]
 
     def finish_all(self, topic: str, group_id: str) -> int:
         """Commit the end of every partition for a group without members; returns how many records that skipped."""
         skipped = self.length(topic, group_id)
-        partitions = [TopicPartition(topic, number) for number in range(self._find(topic))]
-        ends = self._offsets(partitions, LATEST)
-        offsets = [TopicPartition(topic, number, end) for number, end in ends.items()]
+        offsets = [
+            TopicPartition(topic, number, self._bounds(TopicPartition(topic, number), group_id)[1])
+            for number in range(self._find(topic))
+        ]
         group = self._group(group_id)
-        self._coordinated(lambda: group.commit(offsets=offsets, asynchronous=False))
+        self._patiently(lambda: group.commit(offsets=offsets, asynchronous=False))
         return skipped
 
     def _find(self, topic: str) -> int:
@@ -117,27 +138,29 @@ class Topics:
         except KafkaException as exception:
             raise BrokerUnavailable(f"no Kafka broker answers: {exception.args[0].str()}") from exception
 
-    def _create(self, topic: str) -> None:
+    def _create(self, topic: str, kind: Kind) -> None:
+        partitions = kind.partitions or self._options.partitions
         new = NewTopic(
             topic,
-            num_partitions=self._options.partitions,
+            num_partitions=partitions,
             replication_factor=self._options.replication_factor,
-            config=QUEUE_CONFIG,
+            config=dict(kind.config),
         )
         try:
             self._result(self._admin.create_topics([new], operation_timeout=self._timeout)[topic])
-            logger.info("made topic %s with %d partitions", topic, self._options.partitions)
+            logger.info("made topic %s with %d partitions", topic, partitions)
         except KafkaException as exception:
             if exception.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise BrokerUnavailable(f"topic {topic!r} can't be made: {exception.args[0].str()}") from exception
 
-    def _offsets(self, partitions: list[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
-        futures = self._admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=self._timeout)
-        return {partition.partition: self._result(future).offset for partition, future in futures.items()}
+    def _bounds(self, partition: TopicPartition, group_id: str) -> tuple[int, int]:
+        """The first offset that is there, and the one after the last."""
+        group = self._group(group_id)
+        return self._patiently(lambda: group.get_watermark_offsets(partition, timeout=self._timeout, cached=False))
 
     def _stored(self, partitions: list[TopicPartition], group_id: str) -> dict[int, tuple[int, str]]:
         group = self._group(group_id)
-        committed = self._coordinated(lambda: group.committed(partitions, timeout=self._timeout))
+        committed = self._patiently(lambda: group.committed(partitions, timeout=self._timeout))
         return {item.partition: (item.offset, item.metadata or "") for item in committed if item.offset >= 0}
 
     def _group(self, group_id: str) -> Consumer:
@@ -152,16 +175,19 @@ class Topics:
                 self._groups[group_id] = Consumer(config)
             return self._groups[group_id]
 
-    def _coordinated(self, call: Callable[[], T]) -> T:
-        """What `call` returns, once the group has a coordinator (a fresh broker needs a second to find one)."""
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """What `call` returns, once the topic has its leader and the group its coordinator.
+
+        A fresh topic needs some milliseconds for that, a fresh broker a second.
+        """
         deadline = time.monotonic() + self._timeout
         while True:
             try:
                 return call()
             except KafkaException as exception:
                 error = exception.args[0]
-                if error.code() not in COORDINATOR_MOVES or time.monotonic() > deadline:
-                    raise BrokerUnavailable(f"the group's coordinator: {error.str()}") from exception
+                if error.code() not in NOT_YET or time.monotonic() > deadline:
+                    raise BrokerUnavailable(f"the broker can't tell yet: {error.str()}") from exception
                 time.sleep(random.uniform(0.05, 0.15))
 
     def _result(self, future: Future[T]) -> T:

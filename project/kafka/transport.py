@@ -13,6 +13,7 @@ import confluent_kafka
 from kombu.transport import virtual
 from kombu.utils.compat import detect_environment
 
+from .broadcast import TransientQueue
 from .channel import Channel
 from .errors import BrokerUnavailable, ConfigurationError
 from .options import Address, Options
@@ -32,7 +33,7 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
     default_port = 9092
 
     implements = virtual.Transport.implements.extend(
-        asynchronous=True, exchange_type=frozenset(["direct", "topic"]), heartbeats=False
+        asynchronous=True, exchange_type=frozenset(["direct", "topic", "fanout"]), heartbeats=False
     )
     connection_errors = (BrokerUnavailable, ConnectionError)
     recoverable_connection_errors = connection_errors
@@ -52,6 +53,8 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         self._bell, self._ringer = socket.socketpair()
         self._bell.setblocking(False)
         self._ringer.setblocking(False)
+        #: Queues that die with this connection, see broadcast.py.
+        self.transients: dict[str, TransientQueue] = {}
         self._rung = False
         self._lock = threading.Lock()
         self._loop: Any = None

@@ -24,7 +24,6 @@ app.conf.update(
     task_queues={QUEUE: {}, f"{QUEUE}-second": {}, **{f"{QUEUE}-idle-{number}": {} for number in range(3)}},
     task_routes={"second": {"queue": f"{QUEUE}-second"}},
     worker_prefetch_multiplier=4,
-    worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
 )
 traces = redis.Redis.from_url(os.environ.get("TEST_REDIS", "redis://127.0.0.1"))

@@ -1,0 +1,177 @@
+"""Which queue is bound to which exchange, for every process: a compacted topic holds the table.
+
+Kafka knows no exchanges. kombu's virtual ones route by a table in the memory of one process; remote control, its
+replies and events need the same table everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from .errors import BrokerUnavailable
+from .options import Options, process_key
+from .producer import ConfirmedProducer
+from .topics import TABLE, Topics
+
+logger = logging.getLogger(__name__)
+
+#: How old the table may be when a message is routed by it, in seconds. A direct exchange that knows no queue for a
+#: message looks again at once: a reply is sent to a queue that was bound a moment ago.
+STALE_AFTER = 1.0
+STALE_AFTER_MISS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One row. A transient queue has no topic of its own: its messages are broadcast (see broadcast.py)."""
+
+    exchange: str
+    type: str
+    routing_key: str
+    pattern: str | None
+    queue: str
+    transient: bool
+
+    @property
+    def key(self) -> bytes:
+        return json.dumps([self.exchange, self.routing_key, self.queue]).encode()
+
+    @property
+    def value(self) -> bytes:
+        return json.dumps([self.type, self.pattern, self.transient]).encode()
+
+    @classmethod
+    def from_record(cls, key: bytes, value: bytes) -> Binding:
+        exchange, routing_key, queue = json.loads(key)
+        type_, pattern, transient = json.loads(value)
+        return cls(exchange, type_, routing_key, pattern, queue, transient)
+
+
+class Bindings:
+    """The table as this process knows it. Safe to share among threads, not across a fork."""
+
+    def __init__(
+        self, config: Mapping[str, Any], options: Options, topics: Topics, producer: ConfirmedProducer
+    ) -> None:
+        self._topic = options.topic_prefix + "celery.bindings"
+        self._options = options
+        self._topics, self._producer = topics, producer
+        self._rows: dict[bytes, Binding] = {}
+        self._lock = threading.RLock()
+        self._read_at = float("-inf")
+        self._position = 0
+        own = {
+            "group.id": f"{self._topic}.reader",
+            # A broker answers one request of a connection after the other: a fetch that waits holds up the next.
+            # Nothing is fetched while the table is not read, so short waits cost nothing.
+            "fetch.wait.max.ms": 5,
+            "logger": logger,
+        }
+        self._consumer = Consumer({**config, **options.consumer_config("bindings"), **own})
+        topics.partitions(self._topic, TABLE)
+        self._partition = TopicPartition(self._topic, 0)
+        self._consumer.assign([TopicPartition(self._topic, 0, 0)])
+        self._consumer.pause([self._partition])
+
+    def add(self, binding: Binding) -> None:
+        """Returns once every process that looks can see it."""
+        with self._lock:
+            self._catch_up(STALE_AFTER)
+            if self._rows.get(binding.key) != binding:
+                self._producer.send(self._topic, binding.value, key=binding.key)
+                self._rows[binding.key] = binding
+
+    def remove(
+        self, queue: str, exchange: str | None = None, routing_key: str | None = None, wait: bool = True
+    ) -> None:
+        """Drop the bindings of a queue: all of them, or those to one exchange, or with one routing key.
+
+        Without `wait` it is done sooner or later, or never where the broker is away: for queues that nobody reads.
+        """
+        send = self._producer.send if wait else self._producer.post
+        with self._lock:
+            for key, row in tuple(self._rows.items()):
+                if (
+                    row.queue == queue
+                    and exchange in (None, row.exchange)
+                    and (routing_key is None or row.routing_key == routing_key)
+                ):
+                    send(self._topic, None, key=key)
+                    del self._rows[key]
+
+    def of(self, exchange: str, missed: bool = False) -> list[Binding]:
+        """The bindings to an exchange; `missed` where the ones known before had no queue for a message."""
+        with self._lock:
+            self._catch_up(STALE_AFTER_MISS if missed else STALE_AFTER)
+            return [row for row in self._rows.values() if row.exchange == exchange]
+
+    def _catch_up(self, stale_after: float) -> None:
+        """Read what others wrote. Raises BrokerUnavailable where that takes too long."""
+        now = time.monotonic()
+        if now - self._read_at < stale_after:
+            return
+        try:
+            end = self._topics.end(self._topic)
+            if self._position < end:
+                # Paused in between: nobody needs the news until a message is routed.
+                self._consumer.resume([self._partition])
+                while self._position < end:
+                    self._read(now + self._options.connect_timeout, end)
+                self._consumer.pause([self._partition])
+        except KafkaException as exception:
+            raise BrokerUnavailable(f"the table of bindings: {exception.args[0].str()}") from exception
+        self._read_at = now
+
+    def _read(self, deadline: float, end: int) -> None:
+        message = self._consumer.poll(0.05)
+        if message is None or message.error() is not None:
+            # The last records before `end` may be gone by compaction: then the position passes them unseen.
+            self._position = max(self._position, self._consumer.position([self._partition])[0].offset)
+            if self._position < end and time.monotonic() > deadline:
+                raise BrokerUnavailable("the table of bindings can't be read in time")
+            return
+        key, value = message.key() or b"", message.value()
+        self._position = (message.offset() or 0) + 1
+        try:
+            if value is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = Binding.from_record(key, value)
+        except (ValueError, TypeError) as error:
+            logger.warning("a record in %s is no binding: %s", self._topic, error)
+
+
+_tables: dict[tuple[int, str], Bindings] = {}
+_lock = threading.Lock()
+#: See producer._inherited.
+_inherited: list[Bindings] = []
+
+
+def shared_bindings(
+    config: Mapping[str, Any], options: Options, topics: Topics, producer: ConfirmedProducer
+) -> Bindings:
+    """This process' view of the table behind this configuration."""
+    key = process_key({**config, "options": options})
+    with _lock:
+        if key not in _tables:
+            _tables[key] = Bindings(config, options, topics, producer)
+        return _tables[key]
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _inherited.extend(_tables.values())
+    _tables.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)

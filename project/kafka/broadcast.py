@@ -1,0 +1,128 @@
+"""Transient queues: those that die with their reader, of remote control, its replies, events and rpc results.
+
+None of them gets a topic. What is published to an exchange is written once to that exchange's broadcast topic, however
+many transient queues are bound to it, and each reader picks what its own queues are bound to. A reader knows where
+its queue begins before its first request goes out: the end of the topic at the time of the binding.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+
+from .options import Options
+from .records import topic_name
+
+logger = logging.getLogger(__name__)
+
+IDLE = 0.25
+
+
+def broadcast_topic(prefix: str, exchange: str) -> str:
+    return topic_name(f"{prefix}celery.broadcast.", exchange or "default")
+
+
+@dataclass(slots=True)
+class TransientQueue:
+    """Where each exchange's topic stood when the queue was bound to it: the queue has what came later."""
+
+    begins: dict[str, int] = field(default_factory=dict)  # topic -> offset
+
+
+class BroadcastReader:
+    """Reads broadcast topics from a thread; `notify` is called from it whenever messages became ready."""
+
+    def __init__(self, config: Mapping[str, Any], options: Options, notify: Callable[[], None]) -> None:
+        self._pid = os.getpid()
+        self._notify = notify
+        settings = {**config, **options.consumer_config("broadcast"), "group.id": "celery.broadcast.reader"}
+        # Where a long poll is made short for the sake of tasks, control and events can wait a little.
+        settings["fetch.wait.max.ms"] = max(100, int(settings.get("fetch.wait.max.ms", 500)))
+        self._consumer = Consumer({**settings, "logger": logger})
+        self._wanted: dict[str, int] = {}  # topic -> the offset to go on from
+        self._assigned: frozenset[str] = frozenset()
+        self._changed = threading.Condition(threading.Lock())
+        self._ready: deque[tuple[str, int, bytes]] = deque()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="kafka-broadcast", daemon=True)
+        _alive.add(self)
+
+    def listen(self, begins: Mapping[str, int]) -> None:
+        """Read these topics too, each from its offset on."""
+        with self._changed:
+            self._wanted = {**begins, **self._wanted}
+            self._changed.notify_all()
+        if not self._thread.ident:
+            self._thread.start()
+
+    def take(self) -> tuple[str, int, bytes] | None:
+        """(topic, offset, value) of the next record, None where none is ready."""
+        return self._ready.popleft() if self._ready else None
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def join(self) -> None:
+        if os.getpid() == self._pid:
+            _alive.discard(self)
+            if self._thread.ident and self._thread is not threading.current_thread():
+                self._thread.join(10 * IDLE)
+
+    def _run(self) -> None:
+        while self._assign():
+            message = self._consumer.poll(IDLE)
+            if message is None:
+                continue
+            if (error := message.error()) is not None:
+                logger.warning("broadcasts: %s", error.str())
+                continue
+            topic, offset = message.topic() or "", message.offset() or 0
+            with self._changed:
+                self._wanted[topic] = offset + 1
+            self._ready.append((topic, offset, message.value() or b""))
+            self._notify()
+        self._consumer.close()
+
+    def _assign(self) -> bool:
+        """Read what is wanted now; False at the end. In this thread, because librdkafka would wait for its poll."""
+        with self._changed:
+            while not self._wanted and not self._stopping:
+                self._changed.wait()
+            if self._assigned != frozenset(self._wanted):
+                self._assigned = frozenset(self._wanted)
+                self._consumer.assign([TopicPartition(topic, 0, offset) for topic, offset in self._wanted.items()])
+            return not self._stopping
+
+
+_alive: weakref.WeakSet[BroadcastReader] = weakref.WeakSet()
+#: See producer._inherited.
+_inherited: list[BroadcastReader] = []
+
+
+def _after_fork() -> None:
+    _inherited.extend(_alive)
+    _alive.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+@atexit.register
+def _stop_all() -> None:
+    """A thread inside librdkafka must not outlive the interpreter."""
+    readers = tuple(_alive)
+    for reader in readers:
+        reader.stop()
+    for reader in readers:
+        reader.join()

@@ -1,0 +1,106 @@
+"""Remote control, its replies and events between processes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from kombu import Connection, Exchange, Queue
+
+from tests.kafka.conftest import Connect, publish, receive
+from tests.kafka.test_workers import Rig, rig  # noqa: F401  (a fixture)
+from tests.waiting import eventually
+
+
+def test_a_client_finds_asks_and_stops_workers(rig: Rig) -> None:  # noqa: F811
+    workers = {f"{name}@test": rig.start(name) for name in ("w1", "w2")}
+    control = rig.app.control
+    eventually(lambda: set(control.inspect(timeout=1).ping() or ()) == set(workers), 40)
+    inspect = control.inspect(["w1@test"], timeout=5)
+    assert inspect.ping() == {"w1@test": {"ok": "pong"}}
+    assert "trace" in inspect.registered()["w1@test"]
+    assert inspect.stats()["w1@test"]["pid"] == workers["w1@test"].pid
+    rig.trace.clone((1, 3.0)).apply_async()
+    rig.wait_for(lambda: bool(rig.traces("begun")))
+    active = control.inspect(timeout=2).active()
+    assert [task["args"] for tasks in active.values() for task in tasks] == [[1, 3.0]]
+    control.broadcast("shutdown", destination=["w2@test"])
+    assert workers["w2@test"].wait(30) == 0
+    assert control.inspect(timeout=2).ping() == {"w1@test": {"ok": "pong"}}
+
+
+def test_a_revoked_task_does_not_run(rig: Rig) -> None:  # noqa: F811
+    rig.start("w1")
+    eventually(lambda: bool(rig.app.control.inspect(timeout=1).ping()), 40)
+    rig.app.control.revoke("no-thanks")
+    eventually(lambda: rig.app.control.inspect(timeout=1).revoked() == {"w1@test": ["no-thanks"]}, 20)
+    rig.trace.clone((1,)).apply_async(task_id="no-thanks")
+    rig.trace.clone((2,)).apply_async()
+    assert set(rig.wait_ended(1)) == {2}
+    assert [number for number, _ in rig.traces("begun")] == [2]
+
+
+def test_events_reach_a_monitor(rig: Rig) -> None:  # noqa: F811
+    rig.start("w1", "-E")
+    seen: list[dict[str, Any]] = []
+    with rig.app.connection_for_read() as connection:
+        receiver = rig.app.events.Receiver(connection, handlers={"*": seen.append})
+        watching = threading.Thread(target=_capture, args=(receiver,), daemon=True)
+        watching.start()
+        eventually(lambda: any(event["type"] == "worker-heartbeat" for event in seen), 40)
+        rig.trace.clone((5,)).apply_async(task_id="watched")
+        eventually(lambda: any(e["type"] == "task-succeeded" and e["uuid"] == "watched" for e in seen), 30)
+        receiver.should_stop = True
+        watching.join(20)
+    assert {event["type"] for event in seen if event.get("uuid") == "watched"} >= {"task-received", "task-started"}
+
+
+def _capture(receiver: Any) -> None:
+    receiver.capture(limit=None, timeout=30, wakeup=False)
+
+
+def test_a_fanout_reaches_every_queue_also_one_whose_consumer_is_away(connect: Connect, name: str) -> None:
+    exchange = Exchange(name, type="fanout")
+    durable, transient = Queue(f"{name}-kept", exchange), Queue(f"{name}-passing", exchange, auto_delete=True)
+    there = connect()
+    durable(there.default_channel).declare()
+    transient(there.default_channel).declare()
+    publish(connect(), Queue(f"{name}-mine", exchange), "to all")
+    assert [message.decode() for message in receive(there, transient, 1)] == ["to all"]
+    assert [message.decode() for message in receive(there, durable, 1)] == ["to all"]
+    assert [message.decode() for message in receive(connect(), Queue(f"{name}-mine", exchange), 1)] == ["to all"]
+
+
+@pytest.mark.kafka
+def test_transient_queues_make_no_topics(kafka: tuple[str, dict[str, Any]], name: str) -> None:
+    url, options = kafka
+    with Connection(url, transport_options=options) as connection:
+        exchange = Exchange(name, type="direct", durable=False)
+        topics = connection.default_channel._topics
+
+        def count() -> int:
+            return len(topics._metadata().topics)
+
+        Queue(f"{name}-0", exchange, routing_key="0", exclusive=True)(connection.default_channel).declare()
+        before = count()
+        for number in range(1, 20):
+            Queue(f"{name}-{number}", exchange, routing_key=str(number), exclusive=True)(
+                connection.default_channel
+            ).declare()
+        assert count() == before
+
+
+def test_a_reply_finds_a_queue_that_was_bound_a_moment_ago(connect: Connect, name: str) -> None:
+    """The worker that replies read the table of bindings before the client made its queue."""
+    exchange = Exchange(name, type="direct", durable=False)
+    worker, client = connect(), connect()
+    early = Queue(f"{name}-early", exchange, routing_key="early", exclusive=True)
+    publish(worker, early, "warm")
+    reply_queue = Queue(f"{name}-reply", exchange, routing_key="me", exclusive=True)
+    reply_queue(client.default_channel).declare()
+    began = time.monotonic()
+    worker.Producer().publish("answer", exchange=exchange, routing_key="me")
+    assert [message.decode() for message in receive(client, reply_queue, 1, no_ack=True)] == ["answer"]
+    assert time.monotonic() - began < 10
