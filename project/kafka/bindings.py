@@ -17,7 +17,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from .errors import BrokerUnavailable
+from .errors import BrokerUnavailable, checked
 from .options import Options, process_key
 from .producer import ConfirmedProducer
 from .topics import TABLE, Topics
@@ -76,7 +76,7 @@ class Bindings:
             "fetch.wait.max.ms": 5,
             "logger": logger,
         }
-        self._consumer = Consumer({**config, **options.consumer_config("bindings"), **own})
+        self._consumer = checked(Consumer, {**config, **options.consumer_config("bindings"), **own})
         topics.partitions(self._topic, TABLE)
         self._partition = TopicPartition(self._topic, 0)
         self._consumer.assign([TopicPartition(self._topic, 0, 0)])

@@ -10,14 +10,16 @@ from time import monotonic
 from typing import Any
 
 from amqp.protocol import queue_declare_ok_t
+from kombu.exceptions import OperationalError
 from kombu.transport import virtual
 
 from .bindings import Binding, Bindings, shared_bindings
 from .broadcast import BroadcastReader, TransientQueue, broadcast_topic
-from .consumer import GroupConsumer, Record
+from .consumer import GroupConsumer, Record, join_all
+from .errors import BrokerUnavailable, MessageTooLarge
 from .producer import ConfirmedProducer, shared_producer
 from .qos import QoS
-from .records import BadRecord, Message, decode, encode, topic_name
+from .records import BadRecord, Headers, Message, decode, encode, topic_name
 from .topics import BROADCAST, Topics, shared_topics
 
 logger = logging.getLogger(__name__)
@@ -113,9 +115,16 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         """Keep a record that nobody can handle where it can be looked at, so that the ones behind it go on."""
         topic = record.topic + self.options.dead_letter_suffix
         origin = f"{record.topic}:{record.partition}:{record.offset}"
-        self._producer.send(
-            topic, record.value, [*record.headers, ("reason", reason.encode()), ("origin", origin.encode())]
-        )
+        about: Headers = [("reason", reason[:1000].encode()), ("origin", origin.encode())]
+        try:
+            try:
+                self._producer.send(topic, record.value, [*record.headers, *about])
+            except MessageTooLarge:
+                self._producer.send(topic, None, about)
+        except OperationalError as error:
+            record.consumer.put_back(record)
+            raise BrokerUnavailable(f"a bad record can't be kept in {topic}: {error}") from error
+        record.finish()
         logger.error("a record went to %s: %s (from %s)", topic, reason, origin)
 
     # --- queues -----------------------------------------------------------------------------------------------------
@@ -309,13 +318,12 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
     def _receive(self, record: Record, no_ack: bool) -> Any | None:
         try:
             raw = decode(record.value)
-        except BadRecord as error:
-            self._dead_letter(record, str(error))
-            record.finish()
+            info = raw["properties"]["delivery_info"]
+            info["redelivered"] = record.redelivered or info.get("redelivered", False)
+            message = self._message(raw)
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with one record, those behind it must go on)
+            self._dead_letter(record, f"{type(error).__name__}: {error}")
             return None
-        info = raw["properties"]["delivery_info"]
-        info["redelivered"] = record.redelivered or info.get("redelivered", False)
-        message = self._message(raw)
         if no_ack:
             record.finish()
         else:
@@ -352,8 +360,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         members, self._members = self._members, {}
         for member in members.values():
             member.stop()
-        for member in members.values():
-            member.join()
+        join_all(members.values())
         if reader is not None:
             reader.join()
         for queue in self._own_transients:

@@ -17,13 +17,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from .errors import REJOINING, BrokerUnavailable
-from .offsets import PartitionTracker
+from .errors import REFUSED, REJOINING, BrokerUnavailable, checked
+from .offsets import METADATA_BYTES, LogWentBack, PartitionTracker
 from .options import Options
 from .records import Headers
 
@@ -37,6 +37,10 @@ BATCH = 64
 PAUSE_AFTER = 1.0
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 COMMITTED_TIMEOUT = 5.0
+#: How long a close waits for the last commits and for leaving the groups, in seconds.
+CLOSE_TIMEOUT = 15.0
+#: The longest pause between two tries of a commit that fails, in seconds.
+MAX_COMMIT_PAUSE = 5.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -70,12 +74,15 @@ class GroupConsumer:
         self._pid = os.getpid()
         self._options = options
         self._notify = notify
-        self._consumer = Consumer({**config, "on_commit": self._on_commit, "logger": logger})
+        self._consumer = checked(Consumer, {**config, "on_commit": self._on_commit, "logger": logger})
         self._trackers: dict[int, PartitionTracker] = {}
         self._ready: deque[Record] = deque()
         self._ready_bytes = 0
         self._changed = threading.Condition(threading.Lock())
-        self._committed_at = 0.0
+        self._commit_at = 0.0
+        self._commit_failures = 0
+        self._metadata_bytes = METADATA_BYTES
+        self._crowded: set[int] = set()  # partitions whose metadata is nearly full: paused
         self._full_since: float | None = None
         self._paused = False  # some partitions are
         self._held = False  # all partitions are: a new one isn't
@@ -122,10 +129,19 @@ class GroupConsumer:
     def revive(self) -> bool:
         """Take back `retire`; False where it is too late."""
         with self._changed:
-            if self._stopping:
+            if self._stopping or self._error is not None:
                 return False
             self._retiring = False
             return True
+
+    def put_back(self, record: Record) -> None:
+        """A record that was taken could not be handled: it comes again, before those that wait."""
+        with self._changed:
+            if not record.tracker.closed:
+                record.tracker.release(record.offset)
+                self._ready.appendleft(replace(record, redelivered=True))
+                self._ready_bytes += len(record.value)
+        self._notify()
 
     def stop(self) -> None:
         """Begin to leave: commit what is finished; what is not goes to another member. `join` waits for it."""
@@ -133,15 +149,13 @@ class GroupConsumer:
             self._stopping = True
             self._changed.notify_all()
 
-    def join(self) -> None:
-        """Wait, within bounds, until the group is left."""
-        if os.getpid() != self._pid:
+    def join(self, deadline: float) -> None:
+        """Wait until the group is left, or until `deadline` on the monotonic clock."""
+        if os.getpid() != self._pid or self._thread is threading.current_thread():
             return  # a forked child has no part in its parent's membership
-        _alive.discard(self)
-        if self._thread is not threading.current_thread():
-            self._thread.join(self._options.revoke_wait + self._options.session_timeout)
-            if self._thread.is_alive():
-                logger.warning("%s: could not leave in time; the group waits for the session to time out", self.topic)
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if self._thread.is_alive():
+            logger.warning("%s: could not leave in time; the group waits for the session to time out", self.topic)
 
     # --- the thread -------------------------------------------------------------------------------------------------
 
@@ -198,16 +212,32 @@ class GroupConsumer:
         # A record, unlike an error, always has these; confluent_kafka's types don't say so.
         partition, offset = cast(int, message.partition()), cast(int, message.offset())
         tracker = self._trackers.get(partition)
-        redelivered = None if tracker is None else tracker.arrive(offset)
-        if tracker is None or redelivered is None:
+        if tracker is None:
+            return
+        try:
+            redelivered = tracker.arrive(offset)
+        except LogWentBack as reason:
+            tracker = self._begin_anew(partition, reason)
+            redelivered = tracker.arrive(offset)
+        if redelivered is None:
             return
         headers = cast(Headers, message.headers() or [])
         record = Record(partition, offset, message.value() or b"", headers, redelivered, self, tracker)
         self._ready.append(record)
         self._ready_bytes += len(record.value)
 
+    def _begin_anew(self, partition: int, reason: LogWentBack) -> PartitionTracker:
+        """What was known is of a log that is gone; to run something twice is better than to pass over new tasks."""
+        logger.warning(
+            "%s: partition %d is another log than before (%s): all of it is consumed", self.topic, partition, reason
+        )
+        self._forget_ready([partition])
+        self._trackers[partition].closed = True
+        tracker = self._trackers[partition] = PartitionTracker()
+        return tracker
+
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
+        if error.fatal() or error.code() in REFUSED:
             self._error = BrokerUnavailable(f"the group of {self.topic} refuses this consumer: {error.str()}")
         elif error.code() not in REJOINING:
             # librdkafka goes on trying by itself; an end of the connection would only make it begin anew.
@@ -244,13 +274,22 @@ class GroupConsumer:
         if self._paused:
             self._consumer.resume(self._consumer.assignment())
             self._paused = self._held = False
+            self._crowded.clear()
+        crowded = {partition for partition, tracker in self._trackers.items() if tracker.crowded(self._metadata_bytes)}
+        if crowded != self._crowded:
+            self._consumer.pause(self._parts(crowded - self._crowded))
+            self._consumer.resume(self._parts((self._crowded - crowded) & self._trackers.keys()))
+            self._crowded = crowded
+
+    def _parts(self, partitions: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self.topic, partition) for partition in partitions]
 
     # --- commits ----------------------------------------------------------------------------------------------------
 
     def _commit_if_due(self) -> None:
         now = time.monotonic()
-        if now - self._committed_at >= self._options.commit_interval:
-            self._committed_at = now
+        if now >= self._commit_at:
+            self._commit_at = now + min(self._options.commit_interval * 2**self._commit_failures, MAX_COMMIT_PAUSE)
             self._commit(self._trackers, asynchronous=True)
 
     def _commit(self, partitions: Iterable[int], asynchronous: bool) -> None:
@@ -258,7 +297,7 @@ class GroupConsumer:
         with self._changed:
             for partition in tuple(partitions):
                 tracker = self._trackers[partition]
-                position = tracker.position() if tracker.dirty else None
+                position = tracker.position(self._metadata_bytes) if tracker.dirty else None
                 if position is not None:
                     offsets.append(TopicPartition(self.topic, partition, position[0], metadata=position[1]))
                     tracker.dirty = False
@@ -277,13 +316,17 @@ class GroupConsumer:
         failed = [part for part in partitions if error is not None or part.error is not None]
         reason = error or next((part.error for part in failed), None)
         if reason is None:
+            self._commit_failures = 0
             return
+        if reason.code() == KafkaError.OFFSET_METADATA_TOO_LARGE:
+            self._metadata_bytes //= 2  # the broker's offset.metadata.max.bytes is smaller than its default
+        self._commit_failures = min(self._commit_failures + 1, 10)
         with self._changed:
             for part in failed:
                 tracker = self._trackers.get(part.partition)
                 if tracker is not None:
                     tracker.dirty = True
-        level = logging.DEBUG if reason.code() in REJOINING else logging.WARNING
+        level = logging.DEBUG if reason.code() in REJOINING or self._commit_failures > 1 else logging.WARNING
         logger.log(level, "%s: a commit failed and will be repeated: %s", self.topic, reason.str())
 
     # --- rebalances: librdkafka assigns and revokes by itself when these return -------------------------------------
@@ -294,6 +337,7 @@ class GroupConsumer:
             for part in partitions:
                 self._trackers[part.partition] = PartitionTracker(*stored.get(part.partition, (None, "")))
             self._held = False
+            self._crowded.clear()
         logger.info("%s: got %d partitions", self.topic, len(partitions))
 
     def _stored(self, partitions: list[TopicPartition]) -> dict[int, tuple[int, str]]:
@@ -346,6 +390,7 @@ class GroupConsumer:
         with self._changed:
             for partition in tuple(partitions):
                 self._trackers.pop(partition).closed = True
+                self._crowded.discard(partition)
 
     def _leave(self) -> None:
         try:
@@ -357,6 +402,7 @@ class GroupConsumer:
             self._drop(self._trackers)
             with self._changed:
                 self._ready.clear()
+            _alive.discard(self)
 
 
 _alive: weakref.WeakSet[GroupConsumer] = weakref.WeakSet()
@@ -378,5 +424,11 @@ def _leave_all() -> None:
     consumers = tuple(_alive)
     for consumer in consumers:
         consumer.stop()
+    join_all(consumers)
+
+
+def join_all(consumers: Iterable[GroupConsumer]) -> None:
+    """Wait for consumers that were told to stop: for all of them together no longer than for one."""
+    deadline = time.monotonic() + CLOSE_TIMEOUT
     for consumer in consumers:
-        consumer.join()
+        consumer.join(deadline)

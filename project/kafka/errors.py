@@ -3,7 +3,10 @@
 All of them are kombu's ``OperationalError``, which is what Celery catches around a publish.
 """
 
-from confluent_kafka import KafkaError
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
 from kombu.exceptions import OperationalError
 
 
@@ -35,6 +38,29 @@ REJOINING = frozenset(
         KafkaError._STATE,
     }
 )
+
+
+#: What no waiting mends: somebody has to change a setting or a right. The worker must say so, not sit there silent.
+REFUSED = frozenset(
+    {
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.INVALID_SESSION_TIMEOUT,
+        KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+        KafkaError.UNSUPPORTED_VERSION,
+    }
+)
+
+T = TypeVar("T")
+
+
+def checked(client: Callable[..., T], config: Mapping[str, Any]) -> T:
+    """A client of librdkafka. Raises ConfigurationError for settings that it refuses."""
+    try:
+        return client(dict(config))
+    except KafkaException as exception:
+        raise ConfigurationError(f"librdkafka refuses its settings: {exception.args[0].str()}") from exception
 
 
 def publish_error(error: KafkaError, topic: str, size: int) -> PublishFailed:

@@ -21,6 +21,10 @@ MAX_SPAN = 10_000_000
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
+class LogWentBack(Exception):
+    """An offset came that was before one that has come already: the topic was deleted and made again, or cut off."""
+
+
 class PartitionTracker:
     """Tracks the records of one partition from their arrival to their end. Not thread-safe: its owner locks.
 
@@ -33,17 +37,25 @@ class PartitionTracker:
         self._expected = deque(unfinished)  # unfinished before we got the partition, not yet seen by us
         self._end = end  # the offset after the last one ever delivered; None: nothing known
         self._running: set[int] = set()
+        self._metadata_size = 0  # when it was last encoded, and what was finished since may add at most
+        self._before = (committed or 0) - 1  # the last offset that came, or would have
         self.dirty = False  # changed since the last commit
         self.closed = False  # the partition has gone to another member
 
     def arrive(self, offset: int) -> bool | None:
-        """A record came from the broker: None where it is finished already, else whether it is a redelivery."""
+        """A record came from the broker: None where it is finished already, else whether it is a redelivery.
+
+        Raises LogWentBack where this tracker's knowledge is of another log than the record.
+        """
+        if offset <= self._before:
+            raise LogWentBack(f"offset {offset} after {self._before}")
+        self._before = offset
         while self._expected and self._expected[0] < offset:
             # The log no longer holds it (deleted or compacted): waiting for it would hold up commits for ever.
             self._unfinished.pop(self._expected.popleft(), None)
             self.dirty = True
         if self._end is not None and offset < self._end:
-            if offset not in self._unfinished or offset in self._running:
+            if offset not in self._unfinished:
                 return None
             if self._expected and self._expected[0] == offset:
                 self._expected.popleft()
@@ -65,6 +77,7 @@ class PartitionTracker:
         """The application is done with the record, whatever came of it."""
         self._running.discard(offset)
         self._unfinished.pop(offset, None)
+        self._metadata_size += 4  # two short numbers, where it makes a gap
         self.dirty = True
 
     @property
@@ -76,15 +89,21 @@ class PartitionTracker:
     def unfinished(self) -> int:
         return len(self._unfinished)
 
-    def position(self) -> tuple[int, str] | None:
-        """The offset to commit and its metadata, None where nothing is known yet."""
+    def crowded(self, limit: int = METADATA_BYTES) -> bool:
+        """Whether the metadata nears its limit: take no more until some of the first are finished."""
+        return limit >= 64 and self._metadata_size > limit * 5 // 8
+
+    def position(self, limit: int = METADATA_BYTES) -> tuple[int, str] | None:
+        """The offset to commit and at most `limit` bytes of metadata; None where nothing is known yet."""
         if self._end is None:
             return None
         offset = next(iter(self._unfinished), self._end)
-        return offset, encode(offset, self._unfinished, self._end)
+        metadata = encode(offset, self._unfinished, self._end, limit)
+        self._metadata_size = len(metadata)
+        return offset, metadata
 
 
-def encode(offset: int, unfinished: OrderedDict[int, None], end: int) -> str:
+def encode(offset: int, unfinished: OrderedDict[int, None], end: int, limit: int = METADATA_BYTES) -> str:
     """Metadata for a commit at `offset`. Too long, it forgets finished work at the end: that can only repeat it."""
     if not unfinished:
         return ""
@@ -96,8 +115,8 @@ def encode(offset: int, unfinished: OrderedDict[int, None], end: int) -> str:
         gap = [_base36(run[0] - at)] if runs else []  # `offset` itself is the first unfinished
         piece = [*gap, _base36(len(run))]
         size += sum(len(number) + 1 for number in piece)
-        if size > METADATA_BYTES - 16:
-            return VERSION + ",".join(runs)
+        if size > limit - 16:
+            return VERSION + ",".join(runs) if runs else ""
         runs += piece
         at = run[-1] + 1
     if end > at:

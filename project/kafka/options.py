@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import ParseResult, unquote, urlparse
 
 from .errors import ConfigurationError
 
@@ -24,6 +24,8 @@ PRODUCER_SETTINGS = (
     "message.timeout.ms", "partitioner", "queue.buffering.", "request.required.acks", "request.timeout.ms", "retries",
     "sticky.", "transactional.",
 )  # fmt: skip
+#: Settings of librdkafka without a dot in their name.
+DOTLESS = frozenset({"acks", "debug", "oauth_cb", "partitioner", "retries"})
 #: What the transport promises rests on these; a setting that breaks it is refused.
 OWN_SETTINGS = {
     "enable.auto.commit": "finished tasks are committed by the transport",
@@ -60,7 +62,7 @@ class Options:
         settings: dict[str, Any] = {}
         known = {f.name: f for f in fields(cls) if f.name != "librdkafka"}
         for name, value in given.items():
-            if "." in name:
+            if "." in name or name in DOTLESS:
                 settings[name] = _librdkafka_setting(name, value)
             elif name in known:
                 own[name] = _typed(name, value, getattr(cls(), name))
@@ -79,16 +81,14 @@ class Options:
         return f"{self.group_id}.{topic}"
 
     def consumer_config(self, topic: str) -> dict[str, Any]:
-        session = int(self.session_timeout * 1000)
         return {
             "group.id": self.group_of(topic),
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "allow.auto.create.topics": False,
-            "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": session,
-            # A member hears of a rebalance in the answer to its heartbeat.
-            "heartbeat.interval.ms": min(1000, session // 3),
+            **self.group_settings(),
+            # Partitions that are added while it runs are seen within this time.
+            "topic.metadata.refresh.interval.ms": 10_000,
             # What is fetched ahead beyond max_buffered waits inside librdkafka, in this process' memory.
             "queued.min.messages": 1000,
             "queued.max.messages.kbytes": 16 * 1024,
@@ -102,6 +102,18 @@ class Options:
             "linger.ms": 0,
             "message.timeout.ms": int(self.publish_timeout * 1000),
             **self._settings(PRODUCER_SETTINGS),
+        }
+
+    def group_settings(self) -> dict[str, Any]:
+        """The classic protocol's settings. In the newer one (KIP-848) they are the broker's, and refused here."""
+        if self.librdkafka.get("group.protocol") == "consumer":
+            return {}
+        session = int(self.session_timeout * 1000)
+        return {
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": session,
+            # A member hears of a rebalance in the answer to its heartbeat.
+            "heartbeat.interval.ms": min(1000, session // 3),
         }
 
     def _settings(self, prefixes: tuple[str, ...]) -> dict[str, Any]:
@@ -132,30 +144,44 @@ class Address:
     """Where the brokers are and who we are to them, from kombu's broker URL and its alternates."""
 
     hosts: str
-    credentials: Mapping[str, Any]
+    credentials: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def from_client(cls, client: Any) -> Address:
-        urls = [urlparse(url) for url in client.alt if "://" in url]
-        hosts = [url.netloc.rpartition("@")[2] for url in urls] or [f"{client.hostname}:{client.port or 9092}"]
-        user = client.userid or next((url.username for url in urls if url.username), None)
-        password = client.password or next((url.password for url in urls if url.password), None)
-        credentials: dict[str, Any] = {}
+        """Raises ConfigurationError for a URL that can't be read."""
+        urls = [urlparse(url if "://" in url else f"kafka://{url}") for url in client.alt]
+        hosts = [_host(url) for url in urls] or [_join(client.hostname or "localhost", client.port)]
+        # kombu has decoded these of the first URL already.
+        user, password = client.userid, client.password
+        if not user:
+            named = next((url for url in urls if url.username), None)
+            user = unquote(named.username or "") if named else None
+            password = unquote(named.password or "") if named else None
         if user:
-            protocol = "SASL_SSL" if client.ssl else "SASL_PLAINTEXT"
             credentials = {
-                "security.protocol": protocol,
+                "security.protocol": "SASL_SSL" if client.ssl else "SASL_PLAINTEXT",
                 "sasl.mechanism": "PLAIN",
-                "sasl.username": unquote(user),
-                "sasl.password": unquote(password or ""),
+                "sasl.username": user,
+                "sasl.password": password or "",
             }
-        elif client.ssl:
-            credentials = {"security.protocol": "SSL"}
-        return cls(",".join(host if _has_port(host) else f"{host}:9092" for host in hosts), credentials)
+        else:
+            credentials = {"security.protocol": "SSL"} if client.ssl else {}
+        return cls(",".join(hosts), credentials)
 
 
-def _has_port(host: str) -> bool:
-    return host.rpartition(":")[2].isdigit() and not host.endswith("]")
+def _host(url: ParseResult) -> str:
+    try:
+        return _join(url.hostname or "localhost", url.port)
+    except ValueError as error:
+        # The address alone: a URL may hold a password.
+        raise ConfigurationError(
+            f"the broker URL has {url.netloc.rpartition('@')[2]!r}, which is not host:port; "
+            "several brokers are kafka://a:9092;kafka://b:9092"
+        ) from error
+
+
+def _join(host: str, port: int | None) -> str:
+    return f"[{host}]:{port or 9092}" if ":" in host else f"{host}:{port or 9092}"
 
 
 def process_key(config: Mapping[str, Any]) -> tuple[int, str]:

@@ -20,12 +20,15 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from .errors import PublishFailed, publish_error
+from .errors import MessageTooLarge, PublishFailed, checked, publish_error
 from .options import process_key
 from .records import Headers
 from .topics import Topics
 
 logger = logging.getLogger(__name__)
+
+
+UNKNOWN_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC})
 
 
 class Delivery:
@@ -44,56 +47,31 @@ class Delivery:
         self.wake.set()
 
 
-class ConfirmedProducer:
-    """A producer that waits for the broker's confirmation. Safe to share among threads, not across a fork."""
+class Client:
+    """One librdkafka producer, and the threads that wait for its reports."""
 
-    def __init__(self, config: Mapping[str, Any], topics: Topics, timeout: float) -> None:
-        self._producer = Producer({**config, "logger": logger})
-        self._topics = topics
-        self._timeout = timeout
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._producer = checked(Producer, {**config, "logger": logger})
         self._leading = threading.Lock()
         self._waiting: deque[Delivery] = deque()
-        # A burst of unkeyed records would stick to one partition: take them in turn, from a random start.
-        self._turns = itertools.count(random.randrange(1 << 16))
 
-    def send(self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None) -> None:
-        """Store one message. Raises MessageTooLarge or PublishFailed."""
-        try:
-            self._send(topic, value, headers, key)
-        except PublishFailed as failure:
-            if not _unknown_topic(failure):
-                raise
-            # Deleted behind our back, maybe recreated with fewer partitions: look again, once.
-            self._topics.forget(topic)
-            self._send(topic, value, headers, key)
+    def produce(self, topic: str, value: bytes | None, **more: Any) -> None:
+        self._producer.produce(topic, value, **more)
 
-    def post(self, topic: str, value: bytes | None, key: bytes | None = None) -> None:
-        """Send without waiting; a message that is lost is logged. For what the next one replaces anyway."""
-        try:
-            self._producer.produce(topic, value, key=key, partition=0, on_delivery=_log_failure)
-            self._producer.poll(0)
-        except (BufferError, KafkaException) as error:
-            logger.warning("not sent to %s: %s", topic, error)
+    def serve(self) -> None:
+        """Hand out reports that are there, unless a waiting thread does."""
+        if self._leading.acquire(blocking=False):
+            try:
+                self._producer.poll(0)
+            finally:
+                self._leading.release()
+                self._hand_over()
 
-    def _send(self, topic: str, value: bytes | None, headers: Headers | None, key: bytes | None) -> None:
-        delivery = Delivery()
-        partition = next(self._turns) % self._topics.partitions(topic)
-        try:
-            self._producer.produce(topic, value, key=key, partition=partition, headers=headers, on_delivery=delivery)
-        except BufferError as full:
-            raise PublishFailed(f"{topic!r}: the local queue is full, the broker takes messages too slowly") from full
-        except KafkaException as exception:
-            raise publish_error(exception.args[0], topic, len(value or b"")) from exception
-        self._wait(delivery)
-        if delivery.error is not None:
-            raise publish_error(delivery.error, topic, len(value or b"")) from KafkaException(delivery.error)
-
-    def _wait(self, delivery: Delivery) -> None:
-        # librdkafka itself gives up after message.timeout.ms; the second on top covers its timer's grain.
-        deadline = time.monotonic() + self._timeout + 1.0
+    def wait(self, delivery: Delivery, deadline: float) -> None:
+        """Until the report is there, or the deadline is over."""
         self._waiting.append(delivery)
         try:
-            while not delivery.done:
+            while not delivery.done and time.monotonic() < deadline:
                 if self._leading.acquire(blocking=False):
                     try:
                         self._lead(delivery, deadline)
@@ -103,8 +81,6 @@ class ConfirmedProducer:
                     delivery.wake.wait(max(0.0, deadline - time.monotonic()))
                     if not delivery.done:
                         delivery.wake.clear()
-                if not delivery.done and time.monotonic() > deadline:
-                    raise PublishFailed(f"no confirmation within {self._timeout:g} s")
         finally:
             self._waiting.remove(delivery)
             self._hand_over()
@@ -121,18 +97,70 @@ class ConfirmedProducer:
                 return
 
 
+class ConfirmedProducer:
+    """A producer that waits for the broker's confirmation. Safe to share among threads, not across a fork."""
+
+    def __init__(self, config: Mapping[str, Any], topics: Topics, timeout: float) -> None:
+        self._config = dict(config)
+        self._client = Client(self._config)
+        self._topics = topics
+        self._timeout = timeout
+        # A burst of unkeyed records would stick to one partition: take them in turn, from a random start.
+        self._turns = itertools.count(random.randrange(1 << 16))
+
+    def send(self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None) -> None:
+        """Store one message. Raises MessageTooLarge or PublishFailed, and BrokerUnavailable for a new topic."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            client = self._client
+            error = self._attempt(client, topic, value, headers, key)
+            if error is None:
+                return
+            failure = publish_error(error, topic, len(value or b""))
+            if isinstance(failure, MessageTooLarge):
+                raise failure from KafkaException(error)
+            self._topics.forget(topic)
+            if error.fatal() or error.code() == KafkaError._MSG_TIMED_OUT:
+                # A broker that has forgotten this producer's sequence refuses it for ever: begin a new one.
+                self._replace(client)
+            if error.code() not in UNKNOWN_TOPIC or time.monotonic() > deadline:
+                raise failure from KafkaException(error)
+            # Deleted behind our back: it is made again, and the news of it needs a moment.
+            time.sleep(random.uniform(0.05, 0.2))
+
+    def post(self, topic: str, value: bytes | None, key: bytes | None = None) -> None:
+        """Send without waiting; a message that is lost is logged. For what the next one replaces anyway."""
+        try:
+            self._client.produce(topic, value, key=key, partition=0, on_delivery=_log_failure)
+        except (BufferError, KafkaException) as error:
+            logger.warning("not sent to %s: %s", topic, error)
+        self._client.serve()
+
+    def _attempt(
+        self, client: Client, topic: str, value: bytes | None, headers: Headers | None, key: bytes | None
+    ) -> KafkaError | None:
+        """What the broker, or librdkafka, says against the message; None where it is stored."""
+        delivery = Delivery()
+        partition = next(self._turns) % self._topics.partitions(topic)
+        try:
+            client.produce(topic, value, key=key, partition=partition, headers=headers, on_delivery=delivery)
+        except BufferError as full:
+            raise PublishFailed(f"{topic!r}: the local queue is full, the broker takes messages too slowly") from full
+        except KafkaException as exception:
+            refused: KafkaError = exception.args[0]
+            return refused
+        # librdkafka itself gives up after message.timeout.ms; the second on top covers its timer's grain.
+        client.wait(delivery, time.monotonic() + self._timeout + 1.0)
+        return delivery.error if delivery.done else KafkaError(KafkaError._MSG_TIMED_OUT)
+
+    def _replace(self, client: Client) -> None:
+        if self._client is client:
+            self._client = Client(self._config)
+
+
 def _log_failure(error: KafkaError | None, message: Message) -> None:
     if error is not None:
         logger.warning("not sent to %s: %s", message.topic(), error.str())
-
-
-def _unknown_topic(failure: PublishFailed) -> bool:
-    cause = failure.__cause__
-    return isinstance(cause, KafkaException) and cause.args[0].code() in (
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError._UNKNOWN_TOPIC,
-    )
 
 
 _producers: dict[tuple[int, str], ConfirmedProducer] = {}

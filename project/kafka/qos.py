@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+from kombu.exceptions import OperationalError
+
 from .consumer import Record
+
+logger = logging.getLogger(__name__)
 
 
 class QoS:
@@ -37,15 +42,23 @@ class QoS:
             entry[0].finish()
 
     def reject(self, delivery_tag: int, requeue: bool = False) -> None:
-        """Finish the message; with `requeue` after a copy is safely at the end of its queue.
-
-        Raises PublishFailed where the copy can't be stored: the message then stays unfinished.
-        """
+        """Finish the message; with `requeue` after a copy is safely at the end of its queue."""
         if requeue:
             entry = self._delivered.get(delivery_tag)
-            if entry is not None:
-                self._requeue(*entry)
+            if entry is not None and not self._stored_again(*entry):
+                del self._delivered[delivery_tag]
+                return
         self.ack(delivery_tag)
+
+    def _stored_again(self, record: Record, message: Any) -> bool:
+        """Whether a copy is at the end of the queue. Otherwise the record itself comes again, here and at once."""
+        try:
+            self._requeue(record, message)
+        except OperationalError as error:
+            logger.warning("%s: a message could not be put back, it is tried again here: %s", record.topic, error)
+            record.consumer.put_back(record)
+            return False
+        return True
 
     def restore_unacked(self) -> None:
         """Requeue everything unacknowledged."""

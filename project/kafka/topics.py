@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from kombu.exceptions import ChannelError
 
-from .errors import BrokerUnavailable
+from .errors import BrokerUnavailable, checked
 from .offsets import decode
 from .options import Options, process_key
 
@@ -61,7 +62,7 @@ class Topics:
 
     def __init__(self, config: Mapping[str, Any], options: Options) -> None:
         self._config = dict(config)
-        self._admin = AdminClient(dict(config), logger=logger)
+        self._admin = checked(AdminClient, {**config, "logger": logger})
         self._options = options
         self._timeout = options.connect_timeout
         self._known: dict[str, tuple[int, float]] = {}
@@ -78,7 +79,15 @@ class Topics:
         if count and time.monotonic() - since < REFRESH:
             return count
         with self._lock:
-            found = self._find(topic)
+            known, since = self._known.get(topic, (0, 0.0))
+            if known and time.monotonic() - since < REFRESH:
+                return known  # another thread has looked while this one waited
+            try:
+                found = self._find(topic)
+            except BrokerUnavailable:
+                if not known:
+                    raise
+                found = known  # the publish itself finds out, in its own time, and all threads at once
             if not found:
                 self._create(topic, kind)
                 found = self._find(topic) or kind.partitions or self._options.partitions
@@ -93,11 +102,8 @@ class Topics:
 
     def delete(self, topic: str) -> None:
         self.forget(topic)
-        try:
-            self._result(self._admin.delete_topics([topic], operation_timeout=self._timeout)[topic])
-        except KafkaException as exception:
-            if exception.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise
+        futures = self._admin.delete_topics([topic], operation_timeout=self._timeout)
+        self._result(futures[topic], "delete", topic, but=KafkaError.UNKNOWN_TOPIC_OR_PART)
 
     def length(self, topic: str, group_id: str) -> int:
         """How many records of `topic` the group hasn't finished (its lag without what is done beyond the commit)."""
@@ -125,7 +131,13 @@ class Topics:
             for number in range(self._find(topic))
         ]
         group = self._group(group_id)
-        self._patiently(lambda: group.commit(offsets=offsets, asynchronous=False))
+        try:
+            self._patiently(lambda: group.commit(offsets=offsets, asynchronous=False))
+        except BrokerUnavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, KafkaException) and cause.args[0].code() == KafkaError.UNKNOWN_MEMBER_ID:
+                raise ChannelError(f"{topic} can't be purged while it is consumed: stop its workers first") from cause
+            raise
         return skipped
 
     def _find(self, topic: str) -> int:
@@ -146,12 +158,9 @@ class Topics:
             replication_factor=self._options.replication_factor,
             config=dict(kind.config),
         )
-        try:
-            self._result(self._admin.create_topics([new], operation_timeout=self._timeout)[topic])
+        futures = self._admin.create_topics([new], operation_timeout=self._timeout)
+        if self._result(futures[topic], "make", topic, but=KafkaError.TOPIC_ALREADY_EXISTS):
             logger.info("made topic %s with %d partitions", topic, partitions)
-        except KafkaException as exception:
-            if exception.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise BrokerUnavailable(f"topic {topic!r} can't be made: {exception.args[0].str()}") from exception
 
     def _bounds(self, partition: TopicPartition, group_id: str) -> tuple[int, int]:
         """The first offset that is there, and the one after the last."""
@@ -172,7 +181,7 @@ class Topics:
         with self._lock:
             if group_id not in self._groups:
                 config = {**self._config, "group.id": group_id, "enable.auto.commit": False, "logger": logger}
-                self._groups[group_id] = Consumer(config)
+                self._groups[group_id] = checked(Consumer, config)
             return self._groups[group_id]
 
     def _patiently(self, call: Callable[[], T]) -> T:
@@ -190,8 +199,17 @@ class Topics:
                     raise BrokerUnavailable(f"the broker can't tell yet: {error.str()}") from exception
                 time.sleep(random.uniform(0.05, 0.15))
 
-    def _result(self, future: Future[T]) -> T:
-        return future.result(self._timeout + 1.0)
+    def _result(self, future: Future[None], action: str, topic: str, but: int) -> bool:
+        """Whether it was done; False where the broker says `but`. Raises BrokerUnavailable for all else."""
+        try:
+            future.result(self._timeout + 1.0)
+        except KafkaException as exception:
+            if exception.args[0].code() == but:
+                return False
+            raise BrokerUnavailable(f"can't {action} topic {topic!r}: {exception.args[0].str()}") from exception
+        except TimeoutError as error:
+            raise BrokerUnavailable(f"can't {action} topic {topic!r}: no answer in {self._timeout:g} s") from error
+        return True
 
 
 _topics: dict[tuple[int, str], Topics] = {}

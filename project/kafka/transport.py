@@ -97,20 +97,22 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
 
     def wake(self) -> None:
         """Tell whoever drains events that something is ready. From any thread."""
+        # Flag and byte change under one lock: a byte read after a new ring, with the flag still up, would be the last.
         with self._lock:
-            if self._rung:
-                return
-            self._rung = True
-        try:
-            self._ringer.send(b"\0")
-        except OSError:
-            pass  # closed: nobody waits any more
+            if not self._rung:
+                self._rung = True
+                try:
+                    self._ringer.send(b"\0")
+                except OSError:
+                    pass  # closed: nobody waits any more
 
     def wait(self, timeout: float | None) -> bool:
         """Wait for `wake`, without an event loop. False after `timeout` seconds."""
         if timeout is not None and timeout < 0:
             return False
-        ready, _, _ = select.select([self._bell], [], [], timeout)
+        poll = select.poll()  # not select(): that fails beyond 1024 open files
+        poll.register(self._bell, select.POLLIN)
+        ready = poll.poll(None if timeout is None else timeout * 1000)
         if ready:
             self._on_bell()
         return bool(ready)
@@ -118,10 +120,10 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
     def _on_bell(self) -> None:
         with self._lock:
             self._rung = False
-        try:
-            self._bell.recv(64)
-        except BlockingIOError:
-            pass  # another thread has read it
+            try:
+                self._bell.recv(64)
+            except BlockingIOError:
+                pass  # another thread has read it
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Deliver what is ready, or wait for it. Raises socket.timeout after `timeout` seconds."""

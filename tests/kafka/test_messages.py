@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -11,8 +12,10 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from project.kafka import MessageTooLarge
+from project.kafka.records import encode
 from project.local.ports import free_port
-from tests.kafka.conftest import Connect, publish, receive
+from tests.kafka.conftest import TANSU_OPTIONS, Connect, publish, receive
+from tests.servers import start_tansu
 
 
 def bodies(messages: list[Any]) -> list[Any]:
@@ -121,7 +124,22 @@ def test_basic_get_takes_one_message_or_none(connect: Connect, queue: Queue) -> 
     assert bound.get() is None
 
 
-@pytest.mark.parametrize("value", [b"", b"not json", b"[1]", b'{"body": 1}', b"\xff\xfe", b'{"properties": {}}'])
+MESSAGE = '{"body": %s, "headers": {}, "properties": {"delivery_info": {}, "body_encoding": %s}}'
+BAD_RECORDS = {
+    "empty": b"",
+    "not JSON": b"not json",
+    "a list": b"[1]",
+    "no properties": b'{"body": 1}',
+    "not UTF-8": b"\xff\xfe",
+    "no body": b'{"properties": {"delivery_info": {}}}',
+    "bad padding": (MESSAGE % ('"x"', '"base64"')).encode(),
+    "unknown encoding": (MESSAGE % ('"x"', '"rot13"')).encode(),
+    "a body that is a number": (MESSAGE % ("5", '"base64"')).encode(),
+    "a number that is none": b'{"__type__": "decimal", "__value__": "x"}',
+}
+
+
+@pytest.mark.parametrize("value", BAD_RECORDS.values(), ids=BAD_RECORDS)
 def test_a_record_that_is_no_message_goes_to_the_dead_letters(connect: Connect, queue: Queue, value: bytes) -> None:
     connection = connect()
     publish(connection, queue, "before")
@@ -150,3 +168,127 @@ def test_publishing_to_a_dead_broker_fails_in_bounded_time_every_time() -> None:
             with pytest.raises(OperationalError, match="no Kafka broker is there"):
                 connection.Producer().publish("x", routing_key="anywhere")
             assert time.monotonic() - began < 10
+
+
+@pytest.mark.kafka
+def test_a_topic_that_is_made_again_under_its_consumer_is_consumed_anew(
+    kafka: tuple[str, dict[str, Any]], queue: Queue
+) -> None:
+    url, options = kafka
+    with Connection(url, transport_options=options) as consuming, Connection(url, transport_options=options) as other:
+        publish(other, queue, *range(40))
+        messages: list[Any] = []
+
+        def keep(message: Any) -> None:
+            messages.append(message)
+            message.ack()
+
+        consumer = consuming.Consumer(queue, on_message=keep)
+        consumer.consume()
+        while len(messages) < 40:
+            consuming.drain_events(timeout=20)
+        other.default_channel._topics.delete(queue.name)
+        other.declared_entities.clear()
+        publish(other, queue, *range(100, 116))
+        while len(messages) < 56:
+            consuming.drain_events(timeout=60)
+        assert bodies(messages[40:]) == list(range(100, 116))
+
+
+@pytest.mark.kafka
+def test_more_gaps_than_the_metadata_holds_hold_up_the_fetch_and_repeat_nothing(
+    kafka: tuple[str, dict[str, Any]], queue: Queue
+) -> None:
+    url, options = kafka
+    options = {**options, "partitions": 1}
+    total, finished = 4000, set()
+    with Connection(url, transport_options=options) as first:
+        channel = first.default_channel
+        queue(channel).declare()
+        body = channel.prepare_message("0", content_type="application/json", content_encoding="utf-8")
+        channel._inplace_augment_message(body, "", queue.name)
+        raw = Producer({"bootstrap.servers": first.transport.address.hosts})
+        for _ in range(total):
+            raw.produce(queue.name, encode(body), partition=0)
+        assert raw.flush(20) == 0
+        taken: list[Any] = []
+
+        def every_second_one(message: Any) -> None:
+            taken.append(message)
+            if len(taken) % 2:
+                finished.add(len(taken))
+                message.ack()
+
+        consumer = first.Consumer(queue, on_message=every_second_one)
+        consumer.consume()
+        with pytest.raises(TimeoutError):
+            while True:
+                first.drain_events(timeout=8 if not taken else 2)
+        assert 500 < len(taken) < total
+    with Connection(url, transport_options=options) as second:
+        assert second.default_channel._size(queue.name) == total - len(finished)
+        again: list[int] = []
+
+        def the_rest(message: Any) -> None:
+            again.append(message.delivery_tag)
+            message.ack()
+
+        consumer = second.Consumer(queue, on_message=the_rest)
+        consumer.consume()
+        with pytest.raises(TimeoutError):
+            while True:
+                second.drain_events(timeout=2 if again else 10)
+        assert len(again) == total - len(finished)
+
+
+def test_a_message_that_cannot_be_requeued_comes_again_here() -> None:
+    server = start_tansu()
+    try:
+        options = {**TANSU_OPTIONS, "publish_timeout": 0.5, "connect_timeout": 0.5}
+        with Connection(f"kafka://{server.address}", transport_options=options) as connection:
+            queue = Queue("requeue", Exchange("requeue"), routing_key="requeue")
+            publish(connection, queue, "precious")
+            messages = receive(connection, queue, 1)
+            server.kill()
+            messages[0].reject(requeue=True)
+            connection.drain_events(timeout=5)
+            assert messages[1].decode() == "precious"
+            assert messages[1].delivery_info["redelivered"] is True
+    finally:
+        server.stop()
+
+
+def test_publishing_goes_on_after_a_broker_that_forgot_everything() -> None:
+    server = start_tansu()
+    try:
+        options = {**TANSU_OPTIONS, "publish_timeout": 2.0}
+        with Connection(f"kafka://{server.address}", transport_options=options) as connection:
+            queue = Queue("forgotten", Exchange("forgotten"), routing_key="forgotten")
+            publish(connection, queue, *range(3))
+            server.kill()
+            server.start()
+            for _ in range(5):
+                try:
+                    publish(connection, queue, "after")
+                    break
+                except OperationalError:
+                    connection.declared_entities.clear()
+            else:
+                raise AssertionError("five tries, none went through")
+    finally:
+        server.stop()
+
+
+def test_no_wake_is_lost_between_threads() -> None:
+    with Connection("kafka://127.0.0.1:1") as connection:
+        transport = connection.transport
+        ringers = [
+            threading.Thread(target=lambda: [transport.wake() for _ in range(20_000)], daemon=True) for _ in range(3)
+        ]
+        for ringer in ringers:
+            ringer.start()
+        while any(ringer.is_alive() for ringer in ringers):
+            transport.wait(0.01)
+        transport.wait(0)
+        transport.wake()
+        assert transport.wait(1)

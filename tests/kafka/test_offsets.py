@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from project.kafka.offsets import METADATA_BYTES, PartitionTracker, decode, encode
+from project.kafka.offsets import METADATA_BYTES, LogWentBack, PartitionTracker, decode, encode
 
 
 class Partition(RuleBasedStateMachine):
@@ -101,6 +102,15 @@ class Partition(RuleBasedStateMachine):
 
 
 TestPartition = Partition.TestCase
+
+
+def test_a_log_that_went_back_is_not_passed_over() -> None:
+    tracker = PartitionTracker(30)
+    assert tracker.arrive(30) is False
+    with pytest.raises(LogWentBack):
+        tracker.arrive(0)
+    with pytest.raises(LogWentBack):
+        PartitionTracker(30).arrive(12)
 
 
 @given(st.sets(st.integers(0, 3000), min_size=1), st.integers(0, 50))

@@ -11,6 +11,7 @@ from kombu import Connection
 
 import project.kafka
 from project.kafka.options import Address, Options
+from project.kafka.topics import shared_topics
 
 
 def test_defaults_promise_at_least_once() -> None:
@@ -48,6 +49,20 @@ def test_every_librdkafka_setting_reaches_the_client_it_is_for() -> None:
     assert options.client_config("h:1", {})["ssl.ca.location"] == "/ca.pem"
 
 
+def test_the_newer_group_protocol_leaves_out_what_is_the_brokers() -> None:
+    config = Options.read({"group.protocol": "consumer"}).consumer_config("q")
+    assert config["group.protocol"] == "consumer"
+    assert not {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"} & set(config)
+
+
+def test_a_setting_that_librdkafka_refuses_is_a_configuration_error() -> None:
+    with (
+        Connection("kafka://127.0.0.1:1", transport_options={"no.such.setting": 1}) as connection,
+        pytest.raises(project.kafka.ConfigurationError, match=r"no\.such\.setting"),
+    ):
+        shared_topics(connection.transport.options.client_config("127.0.0.1:1", {}), connection.transport.options)
+
+
 def address(url: str, **kwargs: Any) -> Address:
     return Address.from_client(Connection(url, **kwargs))
 
@@ -55,12 +70,17 @@ def address(url: str, **kwargs: Any) -> Address:
 def test_all_alternates_become_bootstrap_servers() -> None:
     assert address("kafka://a:1;kafka://b;kafka://c:3").hosts == "a:1,b:9092,c:3"
     assert address("kafka://only").hosts == "only:9092"
+    assert address("kafka://").hosts == "localhost:9092"
+    assert address("kafka://[::1]:7").hosts == "[::1]:7"
+    assert address("kafka://a:1;b:2").hosts == "a:1,b:2"
 
 
 def test_user_and_password_mean_sasl() -> None:
-    credentials = address("kafka://us%40er:se%2Fcret@a:1;kafka://b:2").credentials
-    assert credentials["sasl.username"] == "us@er"
-    assert credentials["sasl.password"] == "se/cret"
+    for url in ("kafka://us%40er:100%2525@a:1", "kafka://us%40er:100%2525@a:1;kafka://b:2"):
+        credentials = address(url).credentials
+        assert credentials["sasl.username"] == "us@er"
+        assert credentials["sasl.password"] == "100%25"
+        assert "100%" not in repr(address(url))
     assert credentials["security.protocol"] == "SASL_PLAINTEXT"
     assert address("kafka://u:p@a:1", ssl=True).credentials["security.protocol"] == "SASL_SSL"
     assert address("kafka://a:1").credentials == {}
