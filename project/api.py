@@ -1,13 +1,45 @@
 """The API's root: one router, so that the browsable root lists every resource, and its documentation."""
 
-from django.urls import path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
-from rest_framework.routers import DefaultRouter
+from typing import Any
+
+from django.urls import path, re_path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.routers import APIRootView, DefaultRouter
+from rest_framework.views import APIView
 
 from notifier.api import RateRequestViewSet
 from rates.api import CurrencyViewSet, RateViewSet
 
-router = DefaultRouter()
+
+class Root(APIRootView):
+    """Rates of the Bank of Russia, and requests that send one by Telegram."""
+
+    name = "API"
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response = super().get(request, *args, **kwargs)
+        response.data["docs"] = reverse("docs", request=request)
+        return response
+
+
+class Router(DefaultRouter):
+    APIRootView = Root
+
+
+@extend_schema(exclude=True)
+class Nothing(APIView):
+    """There is nothing at this address."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound("There is nothing at this address.")
+
+
+router = Router()
 router.register("rate-requests", RateRequestViewSet, basename="rate-request")
 router.register("rates", RateViewSet, basename="rate")
 router.register("currencies", CurrencyViewSet, basename="currency")
@@ -16,5 +48,6 @@ urlpatterns = [
     *router.urls,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    # In the client's format, not Django's page. Only with the slash at the end: without it, it is added first.
+    re_path(r"^.*/$", Nothing.as_view(), name="nothing"),
 ]

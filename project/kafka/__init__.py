@@ -4,6 +4,59 @@ Importing this package registers the scheme ``kafka://`` with kombu::
 
     import project.kafka
     app = Celery(broker="kafka://localhost:9092")
+
+Import it wherever the URL is used, in clients too: without it kombu takes ``kafka://`` for its own stock transport.
+
+Features
+========
+======================  ================================================================================================
+Virtual, asynchronous   yes: one thread for each consumed queue wakes Celery's event loop; nothing is polled by it
+Direct, topic, fanout   yes, with bindings that every process sees
+Headers exchange        no
+Acknowledgement         each message by itself, in any order, from any thread
+Publishing              confirmed: returns when the broker has it, or raises within ``publish_timeout``
+Remote control, events  yes
+Priorities, TTL         no: a message's priority and expiration are carried, not acted upon
+Pools                   prefork, threads, solo. gevent and eventlet are refused: librdkafka would block them
+======================  ================================================================================================
+
+With ``task_acks_late`` *and* ``task_reject_on_worker_lost`` no published task is lost. What was in flight when a worker
+died runs again, with ``delivery_info["redelivered"]`` set.
+
+URL
+===
+``kafka://host:9092``; several brokers are ``kafka://a:9092;kafka://b:9092``, all of them bootstrap servers. User and
+password in the URL mean SASL/PLAIN, over TLS with ``broker_use_ssl=True``; other mechanisms by librdkafka's settings.
+
+Options
+=======
+All in ``broker_transport_options``, checked before anything is connected. Times are in seconds. A name with a dot is a
+setting of librdkafka and goes to the clients that it is for (``"ssl.ca.location"``, ``"linger.ms"``, …), but for those
+that a promise above rests on.
+
+``topic_prefix`` (``""``)
+    Before the name of every topic, for applications that share a cluster.
+``group_id`` (``"celery"``)
+    Each queue's consumer group is ``<group_id>.<topic>``. Another one means that everything is consumed once more.
+``partitions`` (8)
+    Of new topics: the most workers that can share a queue. More cost memory at the broker and in each worker.
+``replication_factor`` (-1)
+    Of new topics; -1 is the broker's default.
+``connect_timeout`` (4.0)
+    How long a broker may take to answer when a connection, a topic or a length is asked for.
+``publish_timeout`` (10.0)
+    How long a publish waits for its confirmation. Shorter fails sooner in an outage that would have passed.
+``session_timeout`` (10.0)
+    After this long without a sign of life a worker's messages go to others: it is the time to recover from a kill.
+    Brokers allow 6 s and more by default. Shorter makes a pause look like a death, and tasks run twice.
+``commit_interval`` (0.05)
+    How often what is finished is stored. What ended within the last one is repeated after a crash.
+``revoke_wait`` (10.0)
+    How long a worker that has to hand partitions to another waits for tasks that run. Longer ones run twice.
+``max_buffered`` (256)
+    Messages of a queue that wait in a worker beyond its prefetch limit.
+``dead_letter_suffix`` (``".dead"``)
+    Records that are no messages go to ``<topic><suffix>``, with the reason and their origin in the headers.
 """
 
 from typing import TYPE_CHECKING, Any

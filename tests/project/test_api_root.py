@@ -1,0 +1,39 @@
+"""The API's root, its documentation, and addresses where there is nothing."""
+
+import pytest
+from django.test import Client
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def test_the_root_names_every_resource_and_the_documentation(client: Client) -> None:
+    root = client.get("/api/v1/").json()
+    assert set(root) == {"rate-requests", "rates", "currencies", "docs"}
+    for address in root.values():
+        assert client.get(address).status_code in (200, 404), address
+    assert client.get(root["docs"]).status_code == 200
+
+
+def test_the_documentation_names_no_outside_host(client: Client) -> None:
+    page = client.get("/api/v1/docs/").content.decode()
+    assert "https://" not in page
+    assert "//cdn" not in page
+
+
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+def test_an_unknown_address_is_a_404_in_the_clients_format(client: Client, method: str) -> None:
+    answer = getattr(client, method)("/api/v1/nothing/here/", headers={"Accept": "application/json"})
+    assert answer.status_code == 404
+    assert answer.json() == {"detail": "There is nothing at this address."}
+
+
+def test_the_schema_asks_for_no_credentials(client: Client) -> None:
+    schema = client.get("/api/v1/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
+    assert "securitySchemes" not in schema.get("components", {})
+    assert "/api/v1/rate-requests/" in schema["paths"]
+    assert not any("nothing" in path for path in schema["paths"])
