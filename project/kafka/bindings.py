@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from .errors import BrokerUnavailable, checked
 from .options import Options, process_key
 from .producer import ConfirmedProducer
-from .topics import TABLE, Topics
+from .topics import QUIET, TABLE, Topics
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Bindings:
             # A broker answers one request of a connection after the other: a fetch that waits holds up the next.
             # Nothing is fetched while the table is not read, so short waits cost nothing.
             "fetch.wait.max.ms": 5,
-            "logger": logger,
+            **QUIET,
         }
         self._consumer = checked(Consumer, {**config, **options.consumer_config("bindings"), **own})
         topics.partitions(self._topic, TABLE)

@@ -23,7 +23,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from .errors import MessageTooLarge, PublishFailed, checked, publish_error
 from .options import process_key
 from .records import Headers
-from .topics import Topics
+from .topics import UNKNOWN, Topics
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class ConfirmedProducer:
             if error.fatal() or error.code() == KafkaError._MSG_TIMED_OUT:
                 # A broker that has forgotten this producer's sequence refuses it for ever: begin a new one.
                 self._replace(client)
-            if error.code() not in UNKNOWN_TOPIC or time.monotonic() > deadline:
+            if error.code() not in UNKNOWN or time.monotonic() > deadline:
                 raise failure from KafkaException(error)
             # Deleted behind our back: it is made again, and the news of it needs a moment.
             time.sleep(random.uniform(0.05, 0.2))

@@ -40,6 +40,7 @@ QUEUE = Kind({"retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": _S
 BROADCAST = Kind({"retention.ms": "600000", "segment.ms": "600000", "segment.bytes": _SEGMENT}, partitions=1)
 #: A table keeps the newest record of each key.
 TABLE = Kind({"cleanup.policy": "compact", "segment.ms": "3600000", "segment.bytes": _SEGMENT}, partitions=1)
+UNKNOWN = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC})
 NOT_YET = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -48,11 +49,11 @@ NOT_YET = frozenset(
         KafkaError._WAIT_COORD,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError._UNKNOWN_TOPIC,
+        *UNKNOWN,
     }
 )
+#: These clients are asked from time to time; what goes wrong then is raised. In between nobody polls them for logs.
+QUIET = {"log_level": 0}
 #: How long a topic's number of partitions is believed, in seconds.
 REFRESH = 60.0
 
@@ -62,7 +63,7 @@ class Topics:
 
     def __init__(self, config: Mapping[str, Any], options: Options) -> None:
         self._config = dict(config)
-        self._admin = checked(AdminClient, {**config, "logger": logger})
+        self._admin = checked(AdminClient, {**config, **QUIET})
         self._options = options
         self._timeout = options.connect_timeout
         self._known: dict[str, tuple[int, float]] = {}
@@ -164,8 +165,18 @@ class Topics:
 
     def _bounds(self, partition: TopicPartition, group_id: str) -> tuple[int, int]:
         """The first offset that is there, and the one after the last."""
-        group = self._group(group_id)
-        return self._patiently(lambda: group.get_watermark_offsets(partition, timeout=self._timeout, cached=False))
+
+        def ask() -> tuple[int, int]:
+            group = self._group(group_id)
+            try:
+                return group.get_watermark_offsets(partition, timeout=self._timeout, cached=False)
+            except KafkaException as exception:
+                if exception.args[0].code() in UNKNOWN:
+                    # A client that has once heard that a topic isn't there believes so for half a minute.
+                    self._groups.pop(group_id, None)
+                raise
+
+        return self._patiently(ask)
 
     def _stored(self, partitions: list[TopicPartition], group_id: str) -> dict[int, tuple[int, str]]:
         group = self._group(group_id)
@@ -180,7 +191,7 @@ class Topics:
         """
         with self._lock:
             if group_id not in self._groups:
-                config = {**self._config, "group.id": group_id, "enable.auto.commit": False, "logger": logger}
+                config = {**self._config, **QUIET, "group.id": group_id, "enable.auto.commit": False}
                 self._groups[group_id] = checked(Consumer, config)
             return self._groups[group_id]
 
