@@ -33,7 +33,10 @@ def run(url: str, code: str, telegram_id: int, check: Callable[[], None]) -> boo
         say("\nThe delivered text:\n")
         say("\n".join(f"    {line}" for line in request["text"].splitlines()))
         return True
-    say(f"\nNot delivered within {BOUND_SECONDS} s: it is {request['status']}. {request['error'] or ''}")
+    if request["status"] == "failed":
+        say(f"\nNot delivered: {request['error']['message']}")
+    else:
+        say(f"\nNot delivered within {BOUND_SECONDS} s: it is still {request['status']}.")
     return False
 
 

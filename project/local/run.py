@@ -126,6 +126,7 @@ class Runner:
             lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
             told.append(lines.get("bundled", "").rpartition("; ")[2].replace("newest", "newest sheet"))
             self.admin = lines.get("admin", "")
+            self.delivery = lines.get("delivery", "")
 
     def _parts(self, made: Plan) -> None:
         waited: dict[str, Callable[[], bool]] = {
@@ -150,7 +151,7 @@ class Runner:
         assert made is not None
         password = self.password if self.admin != "changed" else "as you changed it"
         backend = made.env.get("NOTIFIER_BACKEND") or ("telegram" if made.bot else "console")
-        delivery = f"{backend}{': messages appear below' if backend == 'console' else ''}"
+        delivery = "console: messages appear below" if backend == "console" else self.delivery
         if not made.bot:
             delivery += " (no BOT_TOKEN, so no bot)"
         for name, text in (

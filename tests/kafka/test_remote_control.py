@@ -18,13 +18,13 @@ def test_a_client_finds_asks_and_stops_workers(rig: Rig) -> None:  # noqa: F811
     workers = {f"{name}@test": rig.start(name) for name in ("w1", "w2")}
     control = rig.app.control
     eventually(lambda: set(control.inspect(timeout=1).ping() or ()) == set(workers), 40)
-    inspect = control.inspect(["w1@test"], timeout=5)
+    inspect = control.inspect(["w1@test"], timeout=10)
     assert inspect.ping() == {"w1@test": {"ok": "pong"}}
     assert "trace" in inspect.registered()["w1@test"]
     assert inspect.stats()["w1@test"]["pid"] == workers["w1@test"].pid
     rig.trace.clone((1, 3.0)).apply_async()
     rig.wait_for(lambda: bool(rig.traces("begun")))
-    active = control.inspect(timeout=2).active()
+    active = control.inspect(list(workers), timeout=10).active()
     assert [task["args"] for tasks in active.values() for task in tasks] == [[1, 3.0]]
     control.broadcast("shutdown", destination=["w2@test"])
     assert workers["w2@test"].wait(30) == 0

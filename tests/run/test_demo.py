@@ -35,7 +35,7 @@ def test_what_cannot_be_delivered_ends_with_an_error(copy: Callable[[], Path], s
     """Nobody speaks the Bot API there with this token: the malformed one is refused for good."""
     run = start(copy(), "--demo", "USD", "--to", "42", BOT_TOKEN="malformed", NOTIFIER_BACKEND="telegram")
     assert run.ended() == 1
-    assert "it is failed" in run.output
+    assert "Not delivered: Telegram не принимает BOT_TOKEN" in run.output
 
 
 def test_arguments_are_checked_before_anything_starts(copy: Callable[[], Path], start: Start) -> None:

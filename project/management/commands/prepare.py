@@ -7,13 +7,16 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from notifier.startup import check_backend
+
 ADMIN = "admin"
 
 
 class Command(BaseCommand):
     help = (
         "Makes the database ready: migrations, the bundled rates, and the user `admin` with ADMIN_PASSWORD where that "
-        "is set and there is no such user yet. A second run changes nothing."
+        "is set and there is no such user yet. A second run changes nothing. Tells which delivery backend is on, and "
+        "whether it can work."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -22,6 +25,8 @@ class Command(BaseCommand):
         password = os.environ.get("ADMIN_PASSWORD", "")
         if password:
             self.stdout.write(f"admin: {self._admin(password)}")
+        # A wrong BOT_TOKEN is told here, before anything starts; a right one may come later, so it is no failure.
+        self.stdout.write(f"delivery: {check_backend().text}")
 
     def _admin(self, password: str) -> str:
         """ "made", "kept" or "changed" (somebody has given the user another password, which stays)."""
