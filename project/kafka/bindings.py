@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -18,8 +17,9 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from .errors import BrokerUnavailable, checked
-from .options import Options, process_key
+from .options import Options, settings_key
 from .producer import ConfirmedProducer
+from .shared import PerProcess
 from .topics import QUIET, TABLE, Topics
 
 logger = logging.getLogger(__name__)
@@ -150,28 +150,12 @@ class Bindings:
             logger.warning("a record in %s is no binding: %s", self._topic, error)
 
 
-_tables: dict[tuple[int, str], Bindings] = {}
-_lock = threading.Lock()
-#: See producer._inherited.
-_inherited: list[Bindings] = []
+_tables: PerProcess[Bindings] = PerProcess()
 
 
 def shared_bindings(
     config: Mapping[str, Any], options: Options, topics: Topics, producer: ConfirmedProducer
 ) -> Bindings:
     """This process' view of the table behind this configuration."""
-    key = process_key({**config, "options": options})
-    with _lock:
-        if key not in _tables:
-            _tables[key] = Bindings(config, options, topics, producer)
-        return _tables[key]
-
-
-def _after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()
-    _inherited.extend(_tables.values())
-    _tables.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+    key = settings_key(config), options.key
+    return _tables.get(key, lambda: Bindings(config, options, topics, producer))

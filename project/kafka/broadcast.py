@@ -7,11 +7,9 @@ its queue begins before its first request goes out: the end of the topic at the 
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from confluent_kafka import Consumer, TopicPartition
 from .errors import checked
 from .options import Options
 from .records import topic_name
+from .shared import Alive
 
 logger = logging.getLogger(__name__)
 
@@ -106,24 +105,11 @@ class BroadcastReader:
             return not self._stopping
 
 
-_alive: weakref.WeakSet[BroadcastReader] = weakref.WeakSet()
-#: See producer._inherited.
-_inherited: list[BroadcastReader] = []
-
-
-def _after_fork() -> None:
-    _inherited.extend(_alive)
-    _alive.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-@atexit.register
-def _stop_all() -> None:
-    """A thread inside librdkafka must not outlive the interpreter."""
-    readers = tuple(_alive)
+def _stop_all(readers: tuple[BroadcastReader, ...]) -> None:
     for reader in readers:
         reader.stop()
     for reader in readers:
         reader.join()
+
+
+_alive: Alive[BroadcastReader] = Alive(_stop_all)

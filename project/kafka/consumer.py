@@ -9,12 +9,10 @@ thread takes records with `take` and reports their end with `finish`, in any ord
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +24,7 @@ from .errors import REFUSED, REJOINING, BrokerUnavailable, checked
 from .offsets import METADATA_BYTES, LogWentBack, PartitionTracker
 from .options import Options
 from .records import Headers
+from .shared import Alive
 
 logger = logging.getLogger(__name__)
 
@@ -405,30 +404,17 @@ class GroupConsumer:
             _alive.discard(self)
 
 
-_alive: weakref.WeakSet[GroupConsumer] = weakref.WeakSet()
-#: See producer._inherited.
-_inherited: list[GroupConsumer] = []
-
-
-def _after_fork() -> None:
-    _inherited.extend(_alive)
-    _alive.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-@atexit.register
-def _leave_all() -> None:
-    """A thread inside librdkafka must not outlive the interpreter."""
-    consumers = tuple(_alive)
-    for consumer in consumers:
-        consumer.stop()
-    join_all(consumers)
-
-
 def join_all(consumers: Iterable[GroupConsumer]) -> None:
     """Wait for consumers that were told to stop: for all of them together no longer than for one."""
     deadline = time.monotonic() + CLOSE_TIMEOUT
     for consumer in consumers:
         consumer.join(deadline)
+
+
+def _stop_all(consumers: tuple[GroupConsumer, ...]) -> None:
+    for consumer in consumers:
+        consumer.stop()
+    join_all(consumers)
+
+
+_alive: Alive[GroupConsumer] = Alive(_stop_all)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -72,6 +71,10 @@ class Options:
                     "librdkafka's have a dot in their name"
                 )
         return cls(**own, librdkafka=settings)
+
+    @property
+    def key(self) -> str:
+        return repr(self)
 
     def client_config(self, hosts: str, credentials: Mapping[str, Any]) -> dict[str, Any]:
         return {"bootstrap.servers": hosts, **credentials, **self._settings(())}
@@ -184,6 +187,6 @@ def _join(host: str, port: int | None) -> str:
     return f"[{host}]:{port or 9092}" if ":" in host else f"{host}:{port or 9092}"
 
 
-def process_key(config: Mapping[str, Any]) -> tuple[int, str]:
-    """A key under which this process (not a forked child of it) may share a client of this configuration."""
-    return os.getpid(), repr(sorted(config.items()))
+def settings_key(config: Mapping[str, Any]) -> str:
+    """The same for the same settings: clients of them can be shared."""
+    return repr(sorted(config.items(), key=lambda item: item[0]))

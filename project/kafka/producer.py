@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import random
 import threading
 import time
@@ -21,8 +20,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from .errors import MessageTooLarge, PublishFailed, checked, publish_error
-from .options import process_key
+from .options import settings_key
 from .records import Headers
+from .shared import PerProcess
 from .topics import UNKNOWN, Topics
 
 logger = logging.getLogger(__name__)
@@ -163,26 +163,9 @@ def _log_failure(error: KafkaError | None, message: Message) -> None:
         logger.warning("not sent to %s: %s", message.topic(), error.str())
 
 
-_producers: dict[tuple[int, str], ConfirmedProducer] = {}
-_lock = threading.Lock()
-#: A forked child must not even free the parent's clients: librdkafka's threads don't exist there.
-_inherited: list[ConfirmedProducer] = []
+_producers: PerProcess[ConfirmedProducer] = PerProcess()
 
 
 def shared_producer(config: Mapping[str, Any], topics: Topics, timeout: float) -> ConfirmedProducer:
     """This process' producer of this configuration."""
-    key = process_key(config)
-    with _lock:
-        if key not in _producers:
-            _producers[key] = ConfirmedProducer(config, topics, timeout)
-        return _producers[key]
-
-
-def _after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()
-    _inherited.extend(_producers.values())
-    _producers.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+    return _producers.get(settings_key(config), lambda: ConfirmedProducer(config, topics, timeout))

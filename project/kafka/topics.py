@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 import threading
 import time
@@ -18,7 +17,8 @@ from kombu.exceptions import ChannelError
 
 from .errors import BrokerUnavailable, checked
 from .offsets import decode
-from .options import Options, process_key
+from .options import Options, settings_key
+from .shared import PerProcess
 
 logger = logging.getLogger(__name__)
 
@@ -223,26 +223,9 @@ class Topics:
         return True
 
 
-_topics: dict[tuple[int, str], Topics] = {}
-_lock = threading.Lock()
-#: See producer._inherited.
-_inherited: list[Topics] = []
+_topics: PerProcess[Topics] = PerProcess()
 
 
 def shared_topics(config: Mapping[str, Any], options: Options) -> Topics:
     """This process' view of the topics behind this configuration."""
-    key = process_key({**config, "options": options})
-    with _lock:
-        if key not in _topics:
-            _topics[key] = Topics(config, options)
-        return _topics[key]
-
-
-def _after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()
-    _inherited.extend(_topics.values())
-    _topics.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+    return _topics.get((settings_key(config), options.key), lambda: Topics(config, options))

@@ -6,6 +6,7 @@ import re
 import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psutil
 import pytest
@@ -50,10 +51,15 @@ def test_a_hundred_at_once_all_arrive_once_while_a_worker_is_stopped_and_started
         messages = telegram.wait_messages(100, timeout=TIMEOUT)
         # Supervised, it is back; what it has still to say it says once more at most.
         service.line("worker-notifications", timeout=TIMEOUT)
-        states = list(pool.map(lambda url: requests.get(url, timeout=30).json(), urls))
+        states: list[dict[str, Any]] = []
+
+        def all_written_down() -> bool:
+            states[:] = pool.map(lambda url: requests.get(url, timeout=30).json(), urls)
+            return {state["status"] for state in states} == {"delivered"}
+
+        eventually(all_written_down, TIMEOUT)
     assert not old.is_running()
     assert Counter(chat for chat, _ in telegram.messages) == Counter(ids)
-    assert {state["status"] for state in states} == {"delivered"}
     assert all(state["rate"]["date"] == "2026-04-25" for state in states), states[0]
     assert "75,5273" in messages[0][1]
     assert "не свежий" not in messages[0][1]

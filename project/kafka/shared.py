@@ -1,0 +1,55 @@
+"""Clients of librdkafka that a process shares or owns, and what forks and the end of the interpreter mean to them.
+
+A forked child must not even free its parent's clients: librdkafka's threads don't exist there. It keeps them as they
+are, and makes its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class PerProcess(Generic[T]):
+    """One object for each key in each process. Safe to share among threads."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, T] = {}
+        self._inherited: list[T] = []
+        self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._inherited.extend(self._made.values())
+        self._made.clear()
+
+
+class Alive(Generic[T]):
+    """The objects whose threads run in this process; `stop_all` gets them before the interpreter ends.
+
+    A thread inside librdkafka must not outlive the interpreter.
+    """
+
+    def __init__(self, stop_all: Callable[[tuple[T, ...]], None]) -> None:
+        self._running: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._inherited: list[T] = []
+        self.add, self.discard = self._running.add, self._running.discard
+        os.register_at_fork(after_in_child=self._after_fork)
+        atexit.register(lambda: stop_all(tuple(self._running)))
+
+    def _after_fork(self) -> None:
+        self._inherited.extend(self._running)
+        self._running.clear()
