@@ -25,11 +25,6 @@ REQUESTS = "/api/v1/rate-requests/"
 ANSWER, FORM = ".response-info", "#post-object-form"
 
 
-def base(service: Run) -> str:
-    """The page's address, as bin/run prints it."""
-    return service.line("  Page ").split()[-1]
-
-
 def one(browser: WebDriver, css: str) -> WebElement:
     return browser.find_element(By.CSS_SELECTOR, css)
 
@@ -67,8 +62,8 @@ def log_in(browser: WebDriver, service: Run) -> None:
 
 
 def test_a_request_from_the_form_to_the_log(service: Run, browser: WebDriver, telegram: TelegramStandin) -> None:
-    browser.get(f"{base(service)}api/v1/")
-    follow(browser, f"{base(service)}api/v1/rate-requests/")
+    browser.get(f"{service.page}api/v1/")
+    follow(browser, f"{service.page}api/v1/rate-requests/")
     answer = send_form(browser, "usd", "-1009001")
     assert "202 Accepted" in answer
     status_url = re.findall(r'"status_url": "(.+?)"', answer)[0]
@@ -98,7 +93,7 @@ def test_a_request_from_the_form_to_the_log(service: Run, browser: WebDriver, te
 
 
 def test_a_mistake_in_the_form_is_told_at_its_field(service: Run, browser: WebDriver) -> None:
-    browser.get(f"{base(service)}api/v1/rate-requests/")
+    browser.get(f"{service.page}api/v1/rate-requests/")
     answer = send_form(browser, "DOLLAR", "0")
     assert "400 Bad Request" in answer
     fields = browser.find_elements(By.CSS_SELECTOR, f"{FORM} .has-error")
@@ -129,7 +124,7 @@ def test_the_schedule_is_run_and_changed_in_the_admin(service: Run, browser: Web
 
 
 def test_the_documentation_tries_the_api_out(service: Run, browser: WebDriver, telegram: TelegramStandin) -> None:
-    browser.get(base(service))
+    browser.get(service.page)
     follow(browser, "Документация")
     post = "[id$=rate_requests_create]"
     click(browser, f"{post} .opblock-summary-control")
@@ -142,7 +137,7 @@ def test_the_documentation_tries_the_api_out(service: Run, browser: WebDriver, t
 
 
 def test_the_page_shows_the_newest_rates_in_both_languages(service: Run, browser: WebDriver) -> None:
-    browser.get(base(service))
+    browser.get(service.page)
     rows = [row.text for row in browser.find_elements(By.CSS_SELECTOR, "tbody tr")]
     assert len(rows) == 54
     assert "USD 1 Доллар США 75,5273" in rows

@@ -17,18 +17,8 @@ from tests.standins.telegram import TelegramStandin
 from tests.waiting import eventually
 
 TIMEOUT = 90
-
-
-def base(run: Run) -> str:
-    return run.line("  Page ").split()[-1]
-
-
-def post(run: Run, code: str, telegram_id: int) -> str:
-    """The status URL of a new request."""
-    body: dict[str, str | int] = {"currency_char_code": code, "telegram_id": telegram_id}
-    answer = requests.post(f"{base(run)}currency-info", json=body, timeout=30)
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["status_url"])
+# The other address of the same door.
+SHORT_PATH = "currency-info"
 
 
 def worker(run: Run, queue: str) -> psutil.Process:
@@ -44,7 +34,7 @@ def test_a_hundred_at_once_all_arrive_once_while_a_worker_is_stopped_and_started
 ) -> None:
     ids = range(1001, 1101)
     with ThreadPoolExecutor(16) as pool:
-        urls = list(pool.map(lambda telegram_id: post(service, "usd", telegram_id), ids))
+        urls = list(pool.map(lambda telegram_id: service.ask("usd", telegram_id, SHORT_PATH), ids))
         telegram.wait_messages(10, timeout=TIMEOUT)
         old = worker(service, "notifications")
         old.send_signal(signal.SIGTERM)
@@ -69,7 +59,7 @@ def test_a_hundred_at_once_all_arrive_once_while_a_worker_is_stopped_and_started
 def test_the_log_shows_what_became_of_each_request(service: Run, telegram: TelegramStandin) -> None:
     telegram.fail("chat_not_found", chat_id=13, times=99)
     for code, chat in (("USD", 12), ("XXX", -100500), ("EUR", 13)):
-        post(service, code, chat)
+        service.ask(code, chat, SHORT_PATH)
     texts = dict(telegram.wait_messages(2, timeout=TIMEOUT))
     assert "Валюта не найдена" in texts[-100500]
     session = requests.Session()

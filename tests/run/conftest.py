@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from project.local import leftovers, ports
 
@@ -66,6 +67,18 @@ class Run:
     def ready(self) -> "Run":
         self.line("Ctrl-C stops all of it")
         return self
+
+    @property
+    def page(self) -> str:
+        """The page's address, as it is printed; it ends with a slash."""
+        return self.line("  Page ").split()[-1]
+
+    def ask(self, code: str, telegram_id: int, path: str = "api/v1/rate-requests/") -> str:
+        """The status URL of a new request."""
+        body: dict[str, str | int] = {"currency_char_code": code, "telegram_id": telegram_id}
+        answer = requests.post(f"{self.page}{path}", json=body, timeout=30)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["status_url"])
 
     def end(self, signum: int = signal.SIGINT) -> int:
         self.process.send_signal(signum)

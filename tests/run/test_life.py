@@ -34,23 +34,11 @@ def running(copy: Callable[[], Path]) -> Iterator[Run]:
             run.end()
 
 
-def url(run: Run) -> str:
-    return run.line("  Page ").split()[-1]
-
-
-def ask(run: Run, code: str, telegram_id: int) -> str:
-    """The status URL of a new request."""
-    body: dict[str, str | int] = {"currency_char_code": code, "telegram_id": telegram_id}
-    answer = requests.post(f"{url(run)}api/v1/rate-requests/", json=body, timeout=10)
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["status_url"])
-
-
 def test_a_busy_port_gets_another(running: Run) -> None:
     wanted, taken = re.findall(r"\d+", running.line("is busy"))
     assert wanted != taken
-    assert f":{taken}/" in url(running)
-    assert requests.get(url(running), timeout=10).status_code == 200
+    assert f":{taken}/" in running.page
+    assert requests.get(running.page, timeout=10).status_code == 200
 
 
 def test_the_admin_gets_in_with_the_printed_password(running: Run) -> None:
@@ -65,7 +53,7 @@ def test_the_admin_gets_in_with_the_printed_password(running: Run) -> None:
 
 
 def test_a_message_appears_on_the_terminal(running: Run) -> None:
-    ask(running, "EUR", 4711)
+    running.ask("EUR", 4711)
     running.line("To 4711:")
     running.line("1 EUR = ")
 
@@ -73,7 +61,7 @@ def test_a_message_appears_on_the_terminal(running: Run) -> None:
 def test_a_second_one_in_the_folder_says_that_the_first_runs(running: Run, start: Start) -> None:
     second = start(running.folder)
     assert second.ended() == 1
-    assert second.lines == [f"bin/run: it runs in this folder already (pid {running.process.pid}): {url(running)}"]
+    assert second.lines == [f"bin/run: it runs in this folder already (pid {running.process.pid}): {running.page}"]
 
 
 def test_plain_commands_join_it(running: Run) -> None:
@@ -126,7 +114,7 @@ def test_a_signal_while_it_starts_leaves_nothing_behind(copy: Callable[[], Path]
 def test_ctrl_c_and_a_second_start_keep_database_and_password(copy: Callable[[], Path], start: Start) -> None:
     folder, port = copy(), str(ports.free_port())
     first = start(folder, PORT=port).ready()
-    status_url = ask(first, "USD", 1)
+    status_url = first.ask("USD", 1)
     first.line("To 1:")
     assert first.processes()
     # Twice, as an impatient user does it: nothing may be left then either.
