@@ -15,7 +15,7 @@ from .consumer import GroupConsumer, Record, join_all
 from .errors import BrokerUnavailable, MessageTooLarge
 from .qos import QoS
 from .queues import QueueChannel
-from .records import BadRecord, Headers, Message, decode, encode
+from .records import DEAD_ORIGIN, DEAD_REASON, BadRecord, Headers, Message, decode, encode
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class Channel(QueueChannel):
         """Keep a record that nobody can handle where it can be looked at, so that the ones behind it go on."""
         topic = record.topic + self.options.dead_letter_suffix
         origin = f"{record.topic}:{record.partition}:{record.offset}"
-        about: Headers = [("reason", reason[:1000].encode()), ("origin", origin.encode())]
+        about: Headers = [(DEAD_REASON, reason[:1000].encode()), (DEAD_ORIGIN, origin.encode())]
         try:
             try:
                 self._producer.send(topic, record.value, [*record.headers, *about])

@@ -12,6 +12,13 @@ Message = dict[str, Any]
 Headers = list[tuple[str, str | bytes | None]]
 #: A record's header that tells how often its message has been put back into its queue.
 REQUEUES = "celery-requeues"
+#: A dead letter's headers, beside those that the record had: why it died, where it was (`topic:partition:offset`), how
+#: often it was delivered, and when it died (ISO 8601, UTC).
+DEAD_PREFIX = "celery-dead-"
+DEAD_REASON = f"{DEAD_PREFIX}reason"
+DEAD_ORIGIN = f"{DEAD_PREFIX}origin"
+DEAD_DELIVERIES = f"{DEAD_PREFIX}deliveries"
+DEAD_TIME = f"{DEAD_PREFIX}time"
 TOPIC_LENGTH = 249
 
 
