@@ -40,9 +40,17 @@ def kafka_address() -> Iterator[str]:
     cluster.stop()
 
 
-@pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+BROKERS = ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)]
+
+
+@pytest.fixture(params=BROKERS)
 def broker(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """URL and transport options of each broker in turn."""
+    return broker_of(request)
+
+
+def broker_of(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """For a fixture of any scope that has BROKERS for its params."""
     address = request.getfixturevalue(f"{request.param}_address")
     return f"kafka://{address}", dict(TANSU_OPTIONS if request.param == "tansu" else OPTIONS)
 
@@ -73,6 +81,10 @@ def connect(broker: tuple[str, dict[str, Any]]) -> Iterator[Connect]:
 @pytest.fixture
 def name() -> str:
     """A name that no other test has: topics outlive the tests."""
+    return new_name()
+
+
+def new_name() -> str:
     return f"t{os.getpid()}-{next(_names)}"
 
 

@@ -37,6 +37,8 @@ class Rig:
         self.app.conf.task_default_queue = queue
         self.app.conf.task_routes = {"second": {"queue": f"{queue}-second"}}
         self.trace = self.app.signature("trace")
+        #: The application of the workers.
+        self.module = "tests.kafka.app"
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[Any]:
         command = [
@@ -44,20 +46,32 @@ class Rig:
             "-m",
             "celery",
             "-A",
-            "tests.kafka.app",
+            self.module,
             "worker",
             "-n",
             f"{name}@test",
             "-l",
             "INFO",
+            "-c",
+            "2",
+            *arguments,
         ]
-        command += ["-n", f"{name}@test", "-c", "2", *arguments]
         with (self.logs / f"{name}.log").open("ab") as log:
             worker = subprocess.Popen(
                 command, env={**os.environ, **self.environment}, stdout=log, stderr=log, start_new_session=True
             )
         self.workers.append(worker)
         return worker
+
+    def celery(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """`celery …` as a user types it."""
+        command = [sys.executable, "-m", "celery", "-A", self.module, *arguments]
+        environment = {**os.environ, **self.environment}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+
+    def notes(self) -> list[str]:
+        """What tasks of features.py said."""
+        return [str(line) for line in self.redis.lrange(f"{self.queue}:notes", 0, -1)]
 
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text()
@@ -94,15 +108,18 @@ class Rig:
         self.wait_for(lambda: len({number for number, _ in self.traces("ended")}) >= count, seconds)
         return Counter(number for number, _ in self.traces("ended"))
 
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                self.kill(worker)
+        self.app.close()
+
 
 @pytest.fixture
 def rig(broker: tuple[str, dict[str, Any]], redis_server: str, name: str, tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(*broker, redis_server, name, tmp_path)
     yield rig
-    for worker in rig.workers:
-        if worker.poll() is None:
-            rig.kill(worker)
-    rig.app.close()
+    rig.close()
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
