@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from kombu import Connection, Exchange, Queue
 
 import project.kafka  # noqa: F401  (registers kafka://)
 from project.local.kafka_libs import Missing
+from tests.kafka.rig import Rig
 from tests.servers import start_kafka, start_tansu
 
 #: Groups are as quick as the brokers allow, so that a test that kills a member need not wait long.
@@ -91,6 +93,13 @@ def new_name() -> str:
 @pytest.fixture
 def queue(name: str) -> Queue:
     return Queue(name, Exchange(name), routing_key=name)
+
+
+@pytest.fixture
+def rig(broker: tuple[str, dict[str, Any]], redis_server: str, name: str, tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(*broker, redis_server, name, tmp_path)
+    yield rig
+    rig.close()
 
 
 def publish(connection: Connection, queue: Queue, *bodies: Any, **properties: Any) -> None:

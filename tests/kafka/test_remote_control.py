@@ -10,11 +10,11 @@ import pytest
 from kombu import Connection, Exchange, Queue
 
 from tests.kafka.conftest import Connect, publish, receive
-from tests.kafka.test_workers import Rig, rig  # noqa: F401  (a fixture)
+from tests.kafka.rig import Rig
 from tests.waiting import eventually
 
 
-def test_a_client_finds_asks_and_stops_workers(rig: Rig) -> None:  # noqa: F811
+def test_a_client_finds_asks_and_stops_workers(rig: Rig) -> None:
     workers = {f"{name}@test": rig.start(name) for name in ("w1", "w2")}
     control = rig.app.control
     eventually(lambda: set(control.inspect(timeout=1).ping() or ()) == set(workers), 40)
@@ -31,7 +31,7 @@ def test_a_client_finds_asks_and_stops_workers(rig: Rig) -> None:  # noqa: F811
     eventually(lambda: control.inspect(timeout=2).ping() == {"w1@test": {"ok": "pong"}}, 30)
 
 
-def test_a_revoked_task_does_not_run(rig: Rig) -> None:  # noqa: F811
+def test_a_revoked_task_does_not_run(rig: Rig) -> None:
     rig.start("w1")
     eventually(lambda: bool(rig.app.control.inspect(timeout=1).ping()), 40)
     rig.app.control.revoke("no-thanks")
@@ -42,7 +42,7 @@ def test_a_revoked_task_does_not_run(rig: Rig) -> None:  # noqa: F811
     assert [number for number, _ in rig.traces("begun")] == [2]
 
 
-def test_events_reach_a_monitor(rig: Rig) -> None:  # noqa: F811
+def test_events_reach_a_monitor(rig: Rig) -> None:
     rig.start("w1", "-E")
     seen: list[dict[str, Any]] = []
     with rig.app.connection_for_read() as connection:

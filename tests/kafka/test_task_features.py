@@ -17,7 +17,7 @@ from celery.result import AsyncResult
 
 from tests.kafka.conftest import BROKERS, broker_of, new_name
 from tests.kafka.feature_queues import settings
-from tests.kafka.test_workers import Rig
+from tests.kafka.rig import Rig
 
 WAIT = 40
 Task = Callable[..., Signature]
