@@ -1,0 +1,88 @@
+"""The arithmetic behind the tables of docs/benchmarks.md; nothing is measured here."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.bench import report, transport
+from tests.bench.figures import Spread, longest_gap, number, percentile, ratios, spread
+from tests.bench.rows import Results, Target
+from tests.bench.trace import Kind, Trace, Writer
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    # A machine that got twice as slow in the third round: the ratio did not.
+    assert ratios([300.0, 330.0, 150.0], [100.0, 100.0, 50.0]) == [3.0, 3.3, 3.0]
+    assert spread([3.0, 3.3, 2.9]) == Spread(3.0, 2.9, 3.3)
+
+
+def test_a_round_that_one_side_did_not_end_gives_no_ratio() -> None:
+    assert ratios([300.0, None, 100.0], [100.0, 100.0, None]) == [3.0]
+    assert spread([]) is None
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 50.0), (99, 99.0), (100, 100.0), (0, 1.0)])
+def test_percentiles_are_values_that_were_measured(percent: float, expected: float) -> None:
+    values = [float(value) for value in range(1, 101)]
+    random.shuffle(values)
+    assert percentile(values, percent) == expected
+
+
+def test_the_longest_gap_is_between_neighbours() -> None:
+    assert longest_gap([5.0, 1.0, 1.5]) == 3.5
+    assert longest_gap([1.0]) == 0.0
+
+
+def test_numbers_have_three_digits_that_matter() -> None:
+    values = [0, 0.01234, 1.234, 12.34, 123.4, 4000, 7]
+    assert [number(value) for value in values] == ["0", "0.0123", "1.23", "12.3", "123", "4 000", "7"]
+
+
+ROUNDS: Results = {
+    "ours": [{"rate": 300, "lost": 0}, {"rate": 270, "lost": 1}, {"rate": 290, "lost": 0}],
+    "redis": [{"rate": 100}, {"rate": 100}, None],
+}
+
+
+def test_a_target_judges_the_median_or_the_worst_round() -> None:
+    assert Target("rate", "redis", at_least=2.8).measured(ROUNDS) == ("2.85× (2.70–3)", True)
+    assert Target("rate", "redis", at_least=2.8, worst=True).measured(ROUNDS)[1] is False
+    assert Target("lost", at_most=0).measured(ROUNDS)[1] is True
+    assert Target("lost", at_most=0, worst=True).measured(ROUNDS)[1] is False
+    assert Target("rate", "rabbitmq", at_least=1.0).measured(ROUNDS) == ("–", None)
+
+
+def test_a_target_is_not_reached_where_ours_did_not_end() -> None:
+    assert Target("rate", at_least=1).measured({"ours": [{"rate": 5}, None]})[1] is False
+
+
+def test_the_trace_keeps_what_several_writers_tell(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace")
+    for worker in (1, 2):
+        Writer(str(trace.path), worker).write(Kind.ENDED, 40 + worker, leg=1)
+    assert trace.count() == 2
+    assert [(event.worker, event.number, event.leg) for event in trace.of(Kind.ENDED)] == [(1, 41, 1), (2, 42, 1)]
+    assert [event.number for event in trace.events(begin=1)] == [42]
+
+
+def test_every_target_is_about_a_figure_and_a_peer_of_its_row() -> None:
+    for row in transport.ROWS:
+        figures = {figure.key for figure in row.figures}
+        peers = {peer.name for peer in row.peers}
+        assert {target.key for target in row.targets} <= figures, row.name
+        assert {target.peer for target in row.targets} | {target.against or "ours" for target in row.targets} <= peers
+
+
+def test_the_page_takes_the_figures_between_its_markers(tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text(transport.PAGE.read_text())
+    results = [(transport.ROWS[0], ROUNDS)]
+    text = report.markdown(["a machine"], results, {"rabbitmq": "rabbitmq is not installed"}, "load 0")
+    report.write_docs(text, page)
+    report.write_docs(text, page)
+    assert page.read_text().count("2.85×") == 2  # the target, and the ratio to Redis
+    assert "- not measured: rabbitmq is not installed" in page.read_text()
+    assert page.read_text().startswith(transport.PAGE.read_text().partition(report.BEGIN)[0])
