@@ -53,10 +53,20 @@ that a promise above rests on.
     How often what is finished is stored. What ended within the last one is repeated after a crash.
 ``revoke_wait`` (10.0)
     How long a worker that has to hand partitions to another waits for tasks that run. Longer ones run twice.
+``protocol`` (``"classic"``)
+    Of the groups: ``"consumer"`` is KIP-848, in which the broker rules, also over the session timeout
+    (``group.consumer.session.timeout.ms``). Kafka 4 has both; a group can't have members of both kinds for long.
+``static_membership`` (True)
+    A worker joins under its name (``celery worker -n``): killed and started again within the session timeout it has
+    its partitions back at once. Two workers of one name: the older stops with an error.
+``delivery_limit`` (10)
+    A message that was handed out so often without an end, because the worker died or put it back, goes to the dead
+    letters. 0 is no limit.
 ``max_buffered`` (256)
     Messages of a queue that wait in a worker beyond its prefetch limit.
 ``dead_letter_suffix`` (``".dead"``)
-    Records that are no messages go to ``<topic><suffix>``, with the reason and their origin in the headers.
+    Records that are no messages, and messages past the delivery limit, go to ``<topic><suffix>``, with the reason,
+    their origin, the time and the number of deliveries in the headers.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -64,6 +74,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport import TRANSPORT_ALIASES
 
 from .errors import BrokerUnavailable, ConfigurationError, MessageTooLarge, PublishFailed
+from .identity import listen
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -71,6 +82,7 @@ if TYPE_CHECKING:
 __all__ = ["BrokerUnavailable", "ConfigurationError", "MessageTooLarge", "PublishFailed", "Transport"]
 
 TRANSPORT_ALIASES["kafka"] = f"{__name__}.transport:Transport"
+listen()
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -15,7 +16,19 @@ from .consumer import GroupConsumer, Record, join_all
 from .errors import BrokerUnavailable, MessageTooLarge
 from .qos import QoS
 from .queues import QueueChannel
-from .records import DEAD_ORIGIN, DEAD_REASON, BadRecord, Headers, Message, decode, encode
+from .records import (
+    DEAD_DELIVERIES,
+    DEAD_ORIGIN,
+    DEAD_REASON,
+    DEAD_TIME,
+    DELIVERIES,
+    BadRecord,
+    Headers,
+    Message,
+    decode,
+    encode,
+    number,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -145,10 +158,15 @@ class Channel(QueueChannel):
         return member
 
     def _receive(self, record: Record, no_ack: bool) -> Any | None:
+        deliveries = earlier_deliveries(record)
+        if 0 < self.options.delivery_limit <= deliveries:
+            self._dead_letter(record, f"delivered {deliveries} times without an end")
+            return None
         try:
             raw = decode(record.value)
             info = raw["properties"]["delivery_info"]
             info["redelivered"] = record.redelivered or info.get("redelivered", False)
+            info["delivery_count"] = deliveries
             message = self._message(raw)
         except Exception as error:  # noqa: BLE001  (whatever is wrong with one record, those behind it must go on)
             self._dead_letter(record, f"{type(error).__name__}: {error}")
@@ -166,13 +184,20 @@ class Channel(QueueChannel):
     def _requeue(self, record: Record, message: Any) -> None:
         raw = message.serializable()
         raw["properties"]["delivery_info"]["redelivered"] = True
-        self._producer.send(record.topic, encode(raw))
+        headers: Headers = [(DELIVERIES, str(earlier_deliveries(record) + 1).encode())]
+        self._producer.send(record.topic, encode(raw), headers)
 
     def _dead_letter(self, record: Record, reason: str) -> None:
-        """Keep a record that nobody can handle where it can be looked at, so that the ones behind it go on."""
+        """Keep a record that nobody can handle, or that kills who does, where it can be looked at: those behind it
+        go on."""
         topic = record.topic + self.options.dead_letter_suffix
         origin = f"{record.topic}:{record.partition}:{record.offset}"
-        about: Headers = [(DEAD_REASON, reason[:1000].encode()), (DEAD_ORIGIN, origin.encode())]
+        about: Headers = [
+            (DEAD_REASON, reason[:1000].encode()),
+            (DEAD_ORIGIN, origin.encode()),
+            (DEAD_TIME, datetime.now(UTC).isoformat(timespec="milliseconds").encode()),
+            (DEAD_DELIVERIES, str(earlier_deliveries(record)).encode()),
+        ]
         try:
             try:
                 self._producer.send(topic, record.value, [*record.headers, *about])
@@ -180,7 +205,7 @@ class Channel(QueueChannel):
                 self._producer.send(topic, None, about)
         except OperationalError as error:
             record.consumer.put_back(record)
-            raise BrokerUnavailable(f"a bad record can't be kept in {topic}: {error}") from error
+            raise BrokerUnavailable(f"a record can't be kept in {topic}: {error}") from error
         record.finish()
         logger.error("a record went to %s: %s (from %s)", topic, reason, origin)
 
@@ -219,3 +244,8 @@ class Channel(QueueChannel):
         self.qos.clear()
         if self.connection is not None:
             self.connection.close_channel(self)
+
+
+def earlier_deliveries(record: Record) -> int:
+    """How often a message was handed out before: as this record, and as those that it is a requeued copy of."""
+    return number(record.headers, DELIVERIES) + record.deliveries

@@ -3,8 +3,8 @@
 Each queue has a group of its own. So workers that share a queue share its messages whatever else they consume, and a
 worker that comes or goes disturbs only the queues it has in common with others.
 
-The thread owns librdkafka's consumer: only it polls, and the rebalance callbacks run inside its polls. The channel's
-thread takes records with `take` and reports their end with `finish`, in any order and from any thread.
+The thread owns librdkafka's consumer: only it polls, and the rebalance callbacks (partitions.py) run inside its polls.
+The channel's thread takes records with `take` and reports their end with `finish`, in any order and from any thread.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from .errors import REFUSED, REJOINING, BrokerUnavailable, checked
-from .offsets import METADATA_BYTES, LogWentBack, PartitionTracker
+from .errors import REFUSED, REJOINING, BrokerUnavailable, ConfigurationError, checked
+from .identity import instance_ids
+from .offsets import LogWentBack, PartitionTracker
 from .options import Options
+from .partitions import Partitions
 from .records import Headers
 from .shared import Alive
 
@@ -35,11 +37,12 @@ BATCH = 64
 #: fetched ahead, so not at once) and polls go on, because rebalances and max.poll.interval.ms wait for nobody.
 PAUSE_AFTER = 1.0
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
-COMMITTED_TIMEOUT = 5.0
 #: How long a close waits for the last commits and for leaving the groups, in seconds.
 CLOSE_TIMEOUT = 15.0
-#: The longest pause between two tries of a commit that fails, in seconds.
-MAX_COMMIT_PAUSE = 5.0
+#: How long the broker may take to hear that a static member leaves, in seconds.
+LEAVE_TIMEOUT = 2.0
+#: After repeated crashes: how long a record runs alone before the next one goes out, in seconds.
+ALONE = 5.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -51,6 +54,7 @@ class Record:
     value: bytes
     headers: Headers
     redelivered: bool
+    deliveries: int  #: how often it was handed out before, as far as is known
     consumer: GroupConsumer
     tracker: PartitionTracker
 
@@ -73,21 +77,26 @@ class GroupConsumer:
         self._pid = os.getpid()
         self._options = options
         self._notify = notify
-        self._consumer = checked(Consumer, {**config, "on_commit": self._on_commit, "logger": logger})
-        self._trackers: dict[int, PartitionTracker] = {}
+        self._group = config["group.id"]
+        self._instance_id = instance_ids.claim(self._group) if options.static_membership else None
+        if self._instance_id is not None:
+            config = {**config, "group.instance.id": self._instance_id}
+        self._changed = threading.Condition(threading.Lock())
+        self._partitions = Partitions(topic, options, self._changed, self._forget)
+        self._consumer = checked(Consumer, {**config, "on_commit": self._partitions.on_commit, "logger": logger})
+        self._partitions.attach(self._consumer)
         self._ready: deque[Record] = deque()
         self._ready_bytes = 0
-        self._changed = threading.Condition(threading.Lock())
-        self._commit_at = 0.0
-        self._commit_failures = 0
-        self._metadata_bytes = METADATA_BYTES
+        self._suspects: deque[Record] = deque()  # of partitions that seem to kill workers: one at a time gets ready
+        self._suspect: Record | None = None
+        self._suspect_until = 0.0
         self._crowded: set[int] = set()  # partitions whose metadata is nearly full: paused
         self._full_since: float | None = None
         self._paused = False  # some partitions are
         self._held = False  # all partitions are: a new one isn't
         self._retiring = False
         self._stopping = False
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"kafka-consumer-{topic}", daemon=True)
         _alive.add(self)
         self._thread.start()
@@ -102,7 +111,7 @@ class GroupConsumer:
                 self._ready_bytes -= len(record.value)
                 if self._full_since is not None:
                     self._changed.notify_all()
-                if not record.tracker.closed:
+                if self._partitions.has(record.partition, record.tracker):
                     record.tracker.start(record.offset)
                     return record
             if self._error is not None:
@@ -110,7 +119,7 @@ class GroupConsumer:
         return None
 
     def finish(self, record: Record) -> None:
-        """The record needs no further work. Ignored where its partition has gone to another member meanwhile."""
+        """The record needs no further work. Of no use where its partition has gone to another member meanwhile."""
         with self._changed:
             record.tracker.finish(record.offset)
             if not record.tracker.running:
@@ -123,6 +132,8 @@ class GroupConsumer:
         """
         with self._changed:
             self._retiring = True
+            for record in self._ready:
+                record.tracker.release(record.offset)
             self._changed.notify_all()
 
     def revive(self) -> bool:
@@ -136,8 +147,8 @@ class GroupConsumer:
     def put_back(self, record: Record) -> None:
         """A record that was taken could not be handled: it comes again, before those that wait."""
         with self._changed:
-            if not record.tracker.closed:
-                record.tracker.release(record.offset)
+            record.tracker.release(record.offset)
+            if self._partitions.has(record.partition, record.tracker):
                 self._ready.appendleft(replace(record, redelivered=True))
                 self._ready_bytes += len(record.value)
         self._notify()
@@ -145,7 +156,7 @@ class GroupConsumer:
     def stop(self) -> None:
         """Begin to leave: commit what is finished; what is not goes to another member. `join` waits for it."""
         with self._changed:
-            self._stopping = True
+            self._stopping = self._partitions.leaving = True
             self._changed.notify_all()
 
     def join(self, deadline: float) -> None:
@@ -160,35 +171,40 @@ class GroupConsumer:
 
     def _run(self) -> None:
         try:
-            self._consumer.subscribe(
-                [self.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-            )
+            self._partitions.subscribe()
             while not self._ended():
                 self._turn()
         except BaseException as error:  # whatever ends this thread must end the connection, or the worker goes silent
             logger.exception("%s: the consumer stopped", self.topic)
-            self._error = BrokerUnavailable(f"the consumer of {self.topic} stopped: {error}")
+            self._error = self._error or BrokerUnavailable(f"the consumer of {self.topic} stopped: {error}")
             self._notify()
         finally:
             self._leave()
 
     def _ended(self) -> bool:
         with self._changed:
-            if self._retiring and not any(tracker.running for tracker in self._trackers.values()):
-                self._stopping = True
+            if self._retiring and not self._partitions.running():
+                self._stopping = self._partitions.leaving = True
             return self._stopping
 
     def _turn(self) -> None:
-        self._commit_if_due()
+        self._partitions.commit_if_due()
+        if self._suspects:
+            self._release_suspect()
         if self._is_full():
             self._hold()
+            return
+        self._resume()
+        if self._suspects:
+            self._wait(self._options.commit_interval)  # for the end of the one that is out
+            self._poll(0.0)
         else:
-            self._resume()
-            self._poll(self._options.commit_interval if self._busy() else IDLE)
+            self._poll(self._options.commit_interval if self._partitions.busy() else IDLE)
 
-    def _busy(self) -> bool:
+    def _wait(self, seconds: float) -> None:
         with self._changed:
-            return any(tracker.dirty or tracker.running for tracker in self._trackers.values())
+            if not self._stopping:
+                self._changed.wait(seconds)
 
     def _poll(self, timeout: float) -> None:
         message = self._consumer.poll(timeout)
@@ -196,51 +212,76 @@ class GroupConsumer:
             return
         arrived = [message, *self._consumer.consume(BATCH, 0)]
         with self._changed:
+            records = [record for message in arrived if (record := self._arrive(message)) is not None]
+        if self._partitions.unmarked:
+            self._partitions.mark({record.partition for record in records})
+        with self._changed:
             was_empty = not self._ready
-            for message in arrived:
-                self._arrive(message)
+            for record in records:
+                self._queue(record)
             news = was_empty and bool(self._ready)
         if news or self._error is not None:
             self._notify()
 
-    def _arrive(self, message: Message) -> None:
+    def _queue(self, record: Record) -> None:
+        if record.tracker.careful:
+            self._suspects.append(record)
+        else:
+            self._ready.append(record)
+        self._ready_bytes += len(record.value)
+
+    def _arrive(self, message: Message) -> Record | None:
+        """The record of a message that has to be handed out."""
         error = message.error()
         if error is not None:
             self._on_error(error)
-            return
+            return None
         # A record, unlike an error, always has these; confluent_kafka's types don't say so.
         partition, offset = cast(int, message.partition()), cast(int, message.offset())
-        tracker = self._trackers.get(partition)
+        tracker = self._partitions.trackers.get(partition)
         if tracker is None:
-            return
+            return None
         try:
             redelivered = tracker.arrive(offset)
         except LogWentBack as reason:
-            tracker = self._begin_anew(partition, reason)
+            tracker = self._partitions.begin_anew(partition, reason)
             redelivered = tracker.arrive(offset)
         if redelivered is None:
-            return
+            return None
         headers = cast(Headers, message.headers() or [])
-        record = Record(partition, offset, message.value() or b"", headers, redelivered, self, tracker)
-        self._ready.append(record)
-        self._ready_bytes += len(record.value)
-
-    def _begin_anew(self, partition: int, reason: LogWentBack) -> PartitionTracker:
-        """What was known is of a log that is gone; to run something twice is better than to pass over new tasks."""
-        logger.warning(
-            "%s: partition %d is another log than before (%s): all of it is consumed", self.topic, partition, reason
-        )
-        self._forget_ready([partition])
-        self._trackers[partition].closed = True
-        tracker = self._trackers[partition] = PartitionTracker()
-        return tracker
+        deliveries = tracker.deliveries(offset)
+        return Record(partition, offset, message.value() or b"", headers, redelivered, deliveries, self, tracker)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() in REFUSED:
-            self._error = BrokerUnavailable(f"the group of {self.topic} refuses this consumer: {error.str()}")
+        if error.code() == KafkaError.FENCED_INSTANCE_ID:
+            self._error = ConfigurationError(
+                f"another worker is called {self._instance_id!r} too and has taken over {self.topic}: "
+                "give each worker a name of its own (celery worker -n NAME)"
+            )
+        elif error.fatal() or error.code() in REFUSED:
+            self._error = self._error or BrokerUnavailable(
+                f"the group of {self.topic} refuses this consumer: {error.str()}"
+            )
         elif error.code() not in REJOINING:
             # librdkafka goes on trying by itself; an end of the connection would only make it begin anew.
             logger.warning("%s: %s", self.topic, error.str())
+
+    # --- after repeated crashes -------------------------------------------------------------------------------------
+
+    def _release_suspect(self) -> None:
+        """The next suspect, once the one before has ended; counted and stored before it goes out, not after."""
+        now = time.monotonic()
+        with self._changed:
+            last = self._suspect
+            if last is not None and last.tracker.runs(last.offset) and now < self._suspect_until:
+                return
+            self._suspect = record = self._suspects.popleft()
+            self._suspect_until = now + ALONE
+            record.tracker.start(record.offset)
+        self._partitions.commit([record.partition])
+        with self._changed:
+            self._ready.append(record)
+        self._notify()
 
     # --- a full buffer ----------------------------------------------------------------------------------------------
 
@@ -248,7 +289,7 @@ class GroupConsumer:
         with self._changed:
             full = (
                 self._retiring
-                or len(self._ready) >= self._options.max_buffered
+                or len(self._ready) + len(self._suspects) >= self._options.max_buffered
                 or self._ready_bytes >= MAX_BUFFERED_BYTES
             )
             if not full:
@@ -260,9 +301,7 @@ class GroupConsumer:
     def _hold(self) -> None:
         """Wait for room: without polls at first, then with the partitions paused."""
         if time.monotonic() - cast(float, self._full_since) < PAUSE_AFTER:
-            with self._changed:
-                if not self._stopping:
-                    self._changed.wait(self._options.commit_interval)
+            self._wait(self._options.commit_interval)
             return
         if not self._held:
             self._consumer.pause(self._consumer.assignment())
@@ -274,134 +313,52 @@ class GroupConsumer:
             self._consumer.resume(self._consumer.assignment())
             self._paused = self._held = False
             self._crowded.clear()
-        crowded = {partition for partition, tracker in self._trackers.items() if tracker.crowded(self._metadata_bytes)}
+        partitions = self._partitions
+        limit = partitions.metadata_bytes
+        crowded = {number for number, tracker in partitions.trackers.items() if tracker.crowded(limit)}
         if crowded != self._crowded:
-            self._consumer.pause(self._parts(crowded - self._crowded))
-            self._consumer.resume(self._parts((self._crowded - crowded) & self._trackers.keys()))
+            self._consumer.pause(partitions.parts(crowded - self._crowded))
+            self._consumer.resume(partitions.parts((self._crowded - crowded) & partitions.trackers.keys()))
             self._crowded = crowded
 
-    def _parts(self, partitions: Iterable[int]) -> list[TopicPartition]:
-        return [TopicPartition(self.topic, partition) for partition in partitions]
-
-    # --- commits ----------------------------------------------------------------------------------------------------
-
-    def _commit_if_due(self) -> None:
-        now = time.monotonic()
-        if now >= self._commit_at:
-            self._commit_at = now + min(self._options.commit_interval * 2**self._commit_failures, MAX_COMMIT_PAUSE)
-            self._commit(self._trackers, asynchronous=True)
-
-    def _commit(self, partitions: Iterable[int], asynchronous: bool) -> None:
-        offsets = []
-        with self._changed:
-            for partition in tuple(partitions):
-                tracker = self._trackers[partition]
-                position = tracker.position(self._metadata_bytes) if tracker.dirty else None
-                if position is not None:
-                    offsets.append(TopicPartition(self.topic, partition, position[0], metadata=position[1]))
-                    tracker.dirty = False
-        if not offsets:
-            return
-        try:
-            if asynchronous:
-                self._consumer.commit(offsets=offsets, asynchronous=True)
-            else:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as exception:
-            self._on_commit(exception.args[0], offsets)
-
-    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """The broker's answer. What it didn't store is offered again; until then a crash would repeat that work."""
-        failed = [part for part in partitions if error is not None or part.error is not None]
-        reason = error or next((part.error for part in failed), None)
-        if reason is None:
-            self._commit_failures = 0
-            return
-        if reason.code() == KafkaError.OFFSET_METADATA_TOO_LARGE:
-            self._metadata_bytes //= 2  # the broker's offset.metadata.max.bytes is smaller than its default
-        self._commit_failures = min(self._commit_failures + 1, 10)
-        with self._changed:
-            for part in failed:
-                tracker = self._trackers.get(part.partition)
-                if tracker is not None:
-                    tracker.dirty = True
-        level = logging.DEBUG if reason.code() in REJOINING or self._commit_failures > 1 else logging.WARNING
-        logger.log(level, "%s: a commit failed and will be repeated: %s", self.topic, reason.str())
-
-    # --- rebalances: librdkafka assigns and revokes by itself when these return -------------------------------------
-
-    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        stored = self._stored(partitions)
-        with self._changed:
-            for part in partitions:
-                self._trackers[part.partition] = PartitionTracker(*stored.get(part.partition, (None, "")))
-            self._held = False
-            self._crowded.clear()
-        logger.info("%s: got %d partitions", self.topic, len(partitions))
-
-    def _stored(self, partitions: list[TopicPartition]) -> dict[int, tuple[int, str]]:
-        if not partitions:
-            return {}
-        try:
-            committed = self._consumer.committed(partitions, timeout=COMMITTED_TIMEOUT)
-        except KafkaException as exception:
-            # Without the metadata, finished work beyond the committed offset is repeated; none is lost.
-            reason = exception.args[0].str()
-            logger.warning("%s: can't read what is finished beyond the commits: %s", self.topic, reason)
-            return {}
-        return {
-            part.partition: (part.offset, part.metadata or "")
-            for part in committed
-            if part.offset >= 0 and part.error is None
-        }
-
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Give partitions back: wait, within bounds, for what runs of them, and commit what is finished."""
-        going = self._going(partitions)
-        with self._changed:
-            self._forget_ready(going)
-            deadline = time.monotonic() + self._options.revoke_wait
-            while not self._stopping and any(self._trackers[partition].running for partition in going):
-                if not self._changed.wait(deadline - time.monotonic()) and time.monotonic() >= deadline:
-                    logger.warning("%s: partitions go while tasks of them still run; those may run twice", self.topic)
-                    break
-        self._commit(going, asynchronous=False)
-        self._drop(going)
-
-    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """The group has given the partitions away already: nothing of them may be committed any more."""
-        going = self._going(partitions)
-        with self._changed:
-            self._forget_ready(going)
-        self._drop(going)
-        logger.warning("%s: lost %d partitions; what runs of them may run twice", self.topic, len(going))
-
-    def _going(self, partitions: list[TopicPartition]) -> list[int]:
-        return [part.partition for part in partitions if part.partition in self._trackers]
-
-    def _forget_ready(self, partitions: Iterable[int]) -> None:
+    def _forget(self, partitions: Iterable[int]) -> None:
+        """Drop what waits of partitions that go or come; those that come aren't paused. Under the lock."""
         gone = frozenset(partitions)
-        kept = [record for record in self._ready if record.partition not in gone]
-        self._ready = deque(kept)
-        self._ready_bytes = sum(len(record.value) for record in kept)
+        for waiting in (self._ready, self._suspects):
+            for record in [record for record in waiting if record.partition in gone]:
+                record.tracker.release(record.offset)
+                waiting.remove(record)
+                self._ready_bytes -= len(record.value)
+        self._crowded -= gone
+        self._held = False
 
-    def _drop(self, partitions: Iterable[int]) -> None:
-        with self._changed:
-            for partition in tuple(partitions):
-                self._trackers.pop(partition).closed = True
-                self._crowded.discard(partition)
+    # --- the end ----------------------------------------------------------------------------------------------------
 
     def _leave(self) -> None:
+        self._partitions.leaving = True
         try:
-            self._commit(self._trackers, asynchronous=False)
+            self._partitions.commit(self._partitions.trackers, leaving=True)
+            if self._instance_id is not None:
+                self._say_goodbye()
             self._consumer.close()
         except (KafkaException, RuntimeError) as error:
             logger.warning("%s: leaving the group failed: %s", self.topic, error)
         finally:
-            self._drop(self._trackers)
+            self._partitions.drop(self._partitions.trackers)
             with self._changed:
                 self._ready.clear()
+                self._suspects.clear()
+            if self._instance_id is not None:
+                instance_ids.free(self._group)
             _alive.discard(self)
+
+    def _say_goodbye(self) -> None:
+        """A static member's close says nothing, and the others would wait for its session to end; its unsubscribing
+        does."""
+        self._consumer.unsubscribe()
+        deadline = time.monotonic() + LEAVE_TIMEOUT
+        while self._consumer.memberid() and time.monotonic() < deadline:
+            self._consumer.poll(0.01)
 
 
 def join_all(consumers: Iterable[GroupConsumer]) -> None:

@@ -31,7 +31,12 @@ OWN_SETTINGS = {
     "enable.auto.offset.store": "finished tasks are committed by the transport",
     "group.id": "use the option group_id",
     "bootstrap.servers": "put the hosts in the broker URL",
+    "group.protocol": "use the option protocol",
+    "group.instance.id": "it is the worker's name (celery worker -n NAME), see the option static_membership",
 }
+#: Where zero or less means something.
+LEAST = {"replication_factor": -1, "delivery_limit": 0}
+CHOICES = {"protocol": ("classic", "consumer")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,9 @@ class Options:
     commit_interval: float = 0.05
     revoke_wait: float = 10.0
     max_buffered: int = 256
+    delivery_limit: int = 10
+    protocol: str = "classic"
+    static_membership: bool = True
     dead_letter_suffix: str = ".dead"
     librdkafka: Mapping[str, Any] = field(default_factory=dict)
 
@@ -109,8 +117,8 @@ class Options:
 
     def group_settings(self) -> dict[str, Any]:
         """The classic protocol's settings. In the newer one (KIP-848) they are the broker's, and refused here."""
-        if self.librdkafka.get("group.protocol") == "consumer":
-            return {}
+        if self.protocol == "consumer":
+            return {"group.protocol": "consumer"}
         session = int(self.session_timeout * 1000)
         return {
             "partition.assignment.strategy": "cooperative-sticky",
@@ -135,11 +143,17 @@ def _librdkafka_setting(name: str, value: Any) -> Any:
 
 def _typed(name: str, value: Any, default: Any) -> Any:
     kind = type(default)
-    if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, (int, float) if kind is float else kind):
         raise ConfigurationError(f"transport option {name} must be {kind.__name__}, not {value!r}")
-    if kind is not str and name != "replication_factor" and value <= 0:
-        raise ConfigurationError(f"transport option {name} must be positive, not {value!r}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ConfigurationError(f"transport option {name} must be one of {', '.join(CHOICES[name])}, not {value!r}")
+    if kind in (int, float) and value < LEAST.get(name, 1 if kind is int else 1e-9):
+        raise ConfigurationError(f"transport option {name} must be {_range(name)}, not {value!r}")
     return kind(value)
+
+
+def _range(name: str) -> str:
+    return f"{LEAST[name]} or more" if name in LEAST else "positive"
 
 
 @dataclass(frozen=True, slots=True)

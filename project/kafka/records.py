@@ -10,8 +10,8 @@ from kombu.utils.json import dumps, loads
 
 Message = dict[str, Any]
 Headers = list[tuple[str, str | bytes | None]]
-#: A record's header that tells how often its message has been put back into its queue.
-REQUEUES = "celery-requeues"
+#: A record's header that tells how often its message was handed out before it was put back into its queue.
+DELIVERIES = "celery-deliveries"
 #: A dead letter's headers, beside those that the record had: why it died, where it was (`topic:partition:offset`), how
 #: often it was delivered, and when it died (ISO 8601, UTC).
 DEAD_PREFIX = "celery-dead-"
@@ -55,3 +55,12 @@ def decode(value: bytes) -> Message:
     if not isinstance(message.get("headers") or {}, dict) or "body" not in message:
         raise BadRecord("not a message: no headers or no body")
     return message
+
+
+def number(headers: Headers, name: str) -> int:
+    """A header that counts something; 0 where it is missing, or somebody else's."""
+    value = next((value for key, value in headers if key == name), None)
+    try:
+        return int(value or 0)
+    except ValueError:
+        return 0

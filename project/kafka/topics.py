@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from kombu.exceptions import ChannelError
 
 from .errors import BrokerUnavailable, checked
-from .offsets import decode
+from .metadata import decode
 from .options import Options, settings_key
 from .shared import PerProcess
 
@@ -116,8 +116,8 @@ class Topics:
         for partition in partitions:
             begin, end = self._bounds(partition, group_id)
             offset, metadata = stored.get(partition.partition, (begin, ""))
-            unfinished, known_end = decode(max(offset, begin), metadata if offset >= begin else "")
-            total += len(unfinished) + max(0, end - known_end)
+            known = decode(max(offset, begin), metadata if offset >= begin else "")
+            total += len(known.unfinished) + max(0, end - known.end)
         return total
 
     def end(self, topic: str) -> int:

@@ -50,7 +50,7 @@ def test_every_librdkafka_setting_reaches_the_client_it_is_for() -> None:
 
 
 def test_the_newer_group_protocol_leaves_out_what_is_the_brokers() -> None:
-    config = Options.read({"group.protocol": "consumer"}).consumer_config("q")
+    config = Options.read({"protocol": "consumer"}).consumer_config("q")
     assert config["group.protocol"] == "consumer"
     assert not {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"} & set(config)
 

@@ -1,0 +1,213 @@
+"""The partitions that a member of a group has: what a rebalance does to them, and the commits of what is finished.
+
+librdkafka assigns and revokes by itself when the callbacks here return; they run inside the polls of the member's
+thread. Only that thread calls anything here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from .errors import REJOINING
+from .metadata import METADATA_BYTES
+from .offsets import PartitionTracker
+from .options import Options
+
+logger = logging.getLogger(__name__)
+
+COMMITTED_TIMEOUT = 5.0
+#: The longest pause between two tries of a commit that fails, in seconds.
+MAX_COMMIT_PAUSE = 5.0
+
+
+class Partitions:
+    """The trackers of one topic's partitions that are ours, by number.
+
+    `changed` guards the trackers; it is notified when tasks end. `forget` drops what the member
+    still has of partitions that go or come.
+    """
+
+    def __init__(
+        self, topic: str, options: Options, changed: threading.Condition, forget: Callable[[Iterable[int]], None]
+    ) -> None:
+        self.topic = topic
+        self.trackers: dict[int, PartitionTracker] = {}
+        self.metadata_bytes = METADATA_BYTES
+        self.unmarked: set[int] = set()  # the group doesn't know yet that we have them
+        self.leaving = False  # nothing is waited for any more
+        self._options = options
+        self._changed = changed
+        self._forget = forget
+        self._consumer: Consumer
+        self._lost: dict[int, PartitionTracker] = {}  # maybe they come back
+        self._commit_at = 0.0
+        self._failures = 0
+
+    def has(self, number: int, tracker: PartitionTracker) -> bool:
+        """Whether the partition is still ours, and still the one that `tracker` is about. Under the lock."""
+        return self.trackers.get(number) is tracker
+
+    def attach(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def subscribe(self) -> None:
+        self._consumer.subscribe(
+            [self.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def busy(self) -> bool:
+        with self._changed:
+            return any(tracker.dirty or tracker.running for tracker in self.trackers.values())
+
+    def running(self) -> bool:
+        """Whether the application has a record that it hasn't finished. Under the lock."""
+        return any(tracker.running for tracker in self.trackers.values())
+
+    def parts(self, numbers: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self.topic, number) for number in numbers]
+
+    # --- commits ----------------------------------------------------------------------------------------------------
+
+    def commit_if_due(self) -> None:
+        now = time.monotonic()
+        if now >= self._commit_at:
+            self._commit_at = now + min(self._options.commit_interval * 2**self._failures, MAX_COMMIT_PAUSE)
+            self.commit(self.trackers, asynchronous=True)
+
+    def mark(self, numbers: set[int]) -> None:
+        """Before the first record of each goes out: should it kill this worker, the next one can tell."""
+        if self.unmarked & numbers:
+            self.commit(self.unmarked & numbers)
+
+    def commit(self, numbers: Iterable[int], asynchronous: bool = False, leaving: bool = False) -> None:
+        """Store what is finished. A failure is logged, and offered again with the next commit."""
+        offsets = []
+        with self._changed:
+            for number in tuple(numbers):
+                tracker = self.trackers[number]
+                due = tracker.dirty or (leaving and tracker.owned)
+                position = tracker.position(self.metadata_bytes, leaving) if due else None
+                if position is not None:
+                    offsets.append(TopicPartition(self.topic, number, position[0], metadata=position[1]))
+                    tracker.dirty = False
+                    tracker.owned = not leaving
+                    self.unmarked.discard(number)
+        if not offsets:
+            return
+        try:
+            if asynchronous:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            else:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as exception:
+            self.on_commit(exception.args[0], offsets)
+
+    def on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """The broker's answer. What it didn't store is offered again; until then a crash would repeat that work."""
+        failed = [part for part in partitions if error is not None or part.error is not None]
+        reason = error or next((part.error for part in failed), None)
+        if reason is None:
+            self._failures = 0
+            return
+        if reason.code() == KafkaError.OFFSET_METADATA_TOO_LARGE:
+            self.metadata_bytes //= 2  # the broker's offset.metadata.max.bytes is smaller than its default
+        self._failures = min(self._failures + 1, 10)
+        with self._changed:
+            for part in failed:
+                tracker = self.trackers.get(part.partition)
+                if tracker is not None:
+                    tracker.dirty = True
+        level = logging.DEBUG if reason.code() in REJOINING or self._failures > 1 else logging.WARNING
+        logger.log(level, "%s: a commit failed and will be repeated: %s", self.topic, reason.str())
+
+    # --- rebalances -------------------------------------------------------------------------------------------------
+
+    def begin_anew(self, number: int, reason: Any) -> PartitionTracker:
+        """What was known is of a log that is gone; to run something twice is better than to pass over new tasks."""
+        logger.warning(
+            "%s: partition %d is another log than before (%s): all of it is consumed", self.topic, number, reason
+        )
+        self._forget([number])
+        tracker = self.trackers[number] = PartitionTracker()
+        return tracker
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        stored = self._stored(partitions)
+        with self._changed:
+            self._forget(part.partition for part in partitions)
+            for part in partitions:
+                self.trackers[part.partition] = self._tracker(part.partition, *stored.get(part.partition, (None, "")))
+        self.unmarked.update(part.partition for part in partitions)
+        logger.info("%s: got %d partitions", self.topic, len(partitions))
+
+    def _tracker(self, number: int, committed: int | None, metadata: str) -> PartitionTracker:
+        lost = self._lost.pop(number, None)
+        if lost is not None:
+            lost.reassign(committed, metadata)
+            return lost
+        tracker = PartitionTracker(committed, metadata)
+        if tracker.careful:
+            logger.warning(
+                "%s: partition %d was left by %d crashes in a row: its next records go out one at a time",
+                self.topic,
+                number,
+                tracker.crashes,
+            )
+        return tracker
+
+    def _stored(self, partitions: list[TopicPartition]) -> dict[int, tuple[int, str]]:
+        if not partitions:
+            return {}
+        try:
+            committed = self._consumer.committed(partitions, timeout=COMMITTED_TIMEOUT)
+        except KafkaException as exception:
+            # Without the metadata, finished work beyond the committed offset is repeated; none is lost.
+            reason = exception.args[0].str()
+            logger.warning("%s: can't read what is finished beyond the commits: %s", self.topic, reason)
+            return {}
+        return {
+            part.partition: (part.offset, part.metadata or "")
+            for part in committed
+            if part.offset >= 0 and part.error is None
+        }
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Give partitions back: wait, within bounds, for what runs of them, and commit what is finished."""
+        going = self._going(partitions)
+        with self._changed:
+            self._forget(going)
+            deadline = time.monotonic() + self._options.revoke_wait
+            while not self.leaving and any(self.trackers[number].running for number in going):
+                if not self._changed.wait(deadline - time.monotonic()) and time.monotonic() >= deadline:
+                    logger.warning("%s: partitions go while tasks of them still run; those may run twice", self.topic)
+                    break
+        self.commit(going, leaving=True)
+        self.drop(going)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """The group has given the partitions away already: nothing of them may be committed any more.
+
+        Mostly they come back, after an outage of the broker: what is finished by then needn't be repeated.
+        """
+        going = self._going(partitions)
+        with self._changed:
+            self._forget(going)
+            for number in going:
+                self._lost[number] = self.trackers.pop(number)
+                self.unmarked.discard(number)
+        logger.warning("%s: lost %d partitions; what runs of them may run twice", self.topic, len(going))
+
+    def _going(self, partitions: list[TopicPartition]) -> list[int]:
+        return [part.partition for part in partitions if part.partition in self.trackers]
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        with self._changed:
+            for number in tuple(numbers):
+                del self.trackers[number]
+                self.unmarked.discard(number)
