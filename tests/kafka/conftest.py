@@ -33,7 +33,9 @@ def tansu_address() -> Iterator[str]:
 def kafka_address() -> Iterator[str]:
     try:
         # A group that nobody is in yet makes its first member wait for others, 3 s by default.
-        cluster = start_kafka(settings={"group.initial.rebalance.delay.ms": "0"})
+        cluster = start_kafka(
+            settings={"group.initial.rebalance.delay.ms": "0", "group.min.session.timeout.ms": "1000"}
+        )
     except Missing as reason:
         if os.environ.get("REQUIRE_ALL"):
             raise
