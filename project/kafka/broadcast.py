@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from .errors import checked
 from .options import Options
+from .quiet import librdkafka_logger
 from .records import topic_name
 from .shared import Alive
 
@@ -47,7 +48,7 @@ class BroadcastReader:
         settings = {**config, **options.consumer_config("broadcast"), "group.id": "celery.broadcast.reader"}
         # Where a long poll is made short for the sake of tasks, control and events can wait a little.
         settings["fetch.wait.max.ms"] = max(100, int(settings.get("fetch.wait.max.ms", 500)))
-        self._consumer = checked(Consumer, {**settings, "logger": logger})
+        self._consumer = checked(Consumer, {**settings, "logger": librdkafka_logger})
         self._wanted: dict[str, int] = {}  # topic -> the offset to go on from
         self._assigned: frozenset[str] = frozenset()
         self._changed = threading.Condition(threading.Lock())

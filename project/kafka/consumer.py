@@ -25,6 +25,7 @@ from .identity import instance_ids
 from .offsets import LogWentBack, PartitionTracker
 from .options import Options
 from .partitions import Partitions
+from .quiet import librdkafka_logger
 from .records import Headers
 from .shared import Alive
 
@@ -83,7 +84,8 @@ class GroupConsumer:
             config = {**config, "group.instance.id": self._instance_id}
         self._changed = threading.Condition(threading.Lock())
         self._partitions = Partitions(topic, options, self._changed, self._forget)
-        self._consumer = checked(Consumer, {**config, "on_commit": self._partitions.on_commit, "logger": logger})
+        own = {"on_commit": self._partitions.on_commit, "logger": librdkafka_logger}
+        self._consumer = checked(Consumer, {**config, **own})
         self._partitions.attach(self._consumer)
         self._ready: deque[Record] = deque()
         self._ready_bytes = 0

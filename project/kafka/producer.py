@@ -21,11 +21,13 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from .errors import MessageTooLarge, PublishFailed, checked, publish_error
 from .options import settings_key
+from .quiet import Repeats
 from .records import Headers
 from .shared import PerProcess
-from .topics import UNKNOWN, Topics
+from .topics import QUIET, UNKNOWN, Topics
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())  # events that nobody takes: one line, not one for each
 
 
 UNKNOWN_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC})
@@ -51,7 +53,7 @@ class Client:
     """One librdkafka producer, and the threads that wait for its reports."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._producer = checked(Producer, {**config, "logger": logger})
+        self._producer = checked(Producer, {**config, **QUIET})
         self._leading = threading.Lock()
         self._waiting: deque[Delivery] = deque()
 
