@@ -143,14 +143,17 @@ class Partitions:
             self._forget(part.partition for part in partitions)
             for part in partitions:
                 self.trackers[part.partition] = self._tracker(part.partition, *stored.get(part.partition, (None, "")))
+            # What comes later was somebody else's in between, who has gone on from what was stored.
+            self._lost.clear()
         self.unmarked.update(part.partition for part in partitions)
         logger.info("%s: got %d partitions", self.topic, len(partitions))
 
     def _tracker(self, number: int, committed: int | None, metadata: str) -> PartitionTracker:
         lost = self._lost.pop(number, None)
-        if lost is not None:
+        if lost is not None and committed is not None:
             lost.reassign(committed, metadata)
             return lost
+        # A group that has forgotten what it had stored may be one of a broker that has forgotten the log as well.
         tracker = PartitionTracker(committed, metadata)
         if tracker.careful:
             logger.warning(
