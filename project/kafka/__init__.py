@@ -67,6 +67,9 @@ that a promise above rests on.
 ``dead_letter_suffix`` (``".dead"``)
     Records that are no messages, and messages past the delivery limit, go to ``<topic><suffix>``, with the reason,
     their origin, the time and the number of deliveries in the headers.
+``trim`` (True)
+    Delete what every group of a queue has consumed, now and then and when a worker leaves. Needs the rights Delete on
+    the topics, and Describe on the cluster and on all groups. Without them, or with False, the topics grow.
 """
 
 from typing import TYPE_CHECKING, Any

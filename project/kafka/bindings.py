@@ -17,10 +17,11 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from .errors import BrokerUnavailable, checked
+from .groups import QUIET
 from .options import Options, settings_key
 from .producer import ConfirmedProducer
 from .shared import PerProcess
-from .topics import QUIET, TABLE, Topics
+from .topics import TABLE, Topics
 
 logger = logging.getLogger(__name__)
 

@@ -29,6 +29,7 @@ from .records import (
     encode,
     number,
 )
+from .trim import shared_trimmer
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +155,8 @@ class Channel(QueueChannel):
                 **self.options.client_config(self._address.hosts, self._address.credentials),
                 **self.options.consumer_config(topic),
             }
-            member = self._members[queue] = GroupConsumer(topic, config, self.options, self.connection.wake)
+            trimmer = shared_trimmer(self._topics, self.options) if self.options.trim else None
+            member = self._members[queue] = GroupConsumer(topic, config, self.options, self.connection.wake, trimmer)
         return member
 
     def _receive(self, record: Record, no_ack: bool) -> Any | None:

@@ -28,6 +28,7 @@ from .partitions import Partitions
 from .quiet import librdkafka_logger
 from .records import Headers
 from .shared import Alive
+from .trim import Trimmer
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,14 @@ class GroupConsumer:
     `notify` is called from the consumer's thread whenever records or an error became ready.
     """
 
-    def __init__(self, topic: str, config: Mapping[str, Any], options: Options, notify: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        topic: str,
+        config: Mapping[str, Any],
+        options: Options,
+        notify: Callable[[], None],
+        trimmer: Trimmer | None = None,
+    ) -> None:
         self.topic = topic
         self._pid = os.getpid()
         self._options = options
@@ -83,7 +91,8 @@ class GroupConsumer:
         if self._instance_id is not None:
             config = {**config, "group.instance.id": self._instance_id}
         self._changed = threading.Condition(threading.Lock())
-        self._partitions = Partitions(topic, options, self._changed, self._forget)
+        self._trimmer = trimmer
+        self._partitions = Partitions(topic, options, self._changed, self._forget, trimmer)
         own = {"on_commit": self._partitions.on_commit, "logger": librdkafka_logger}
         self._consumer = checked(Consumer, {**config, **own})
         self._partitions.attach(self._consumer)
@@ -340,6 +349,8 @@ class GroupConsumer:
         self._partitions.leaving = True
         try:
             self._partitions.commit(self._partitions.trackers, leaving=True)
+            if self._trimmer is not None and not self._partitions.failing:
+                self._trimmer.leave(self.topic, tuple(self._partitions.trackers))
             if self._instance_id is not None:
                 self._say_goodbye()
             self._consumer.close()

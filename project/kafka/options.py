@@ -57,6 +57,7 @@ class Options:
     protocol: str = "classic"
     static_membership: bool = True
     dead_letter_suffix: str = ".dead"
+    trim: bool = True
     librdkafka: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod

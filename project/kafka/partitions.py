@@ -18,6 +18,7 @@ from .errors import REJOINING
 from .metadata import METADATA_BYTES
 from .offsets import PartitionTracker
 from .options import Options
+from .trim import Trimmer
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,12 @@ class Partitions:
     """
 
     def __init__(
-        self, topic: str, options: Options, changed: threading.Condition, forget: Callable[[Iterable[int]], None]
+        self,
+        topic: str,
+        options: Options,
+        changed: threading.Condition,
+        forget: Callable[[Iterable[int]], None],
+        trimmer: Trimmer | None = None,
     ) -> None:
         self.topic = topic
         self.trackers: dict[int, PartitionTracker] = {}
@@ -44,6 +50,7 @@ class Partitions:
         self._options = options
         self._changed = changed
         self._forget = forget
+        self._trimmer = trimmer
         self._consumer: Consumer
         self._lost: dict[int, PartitionTracker] = {}  # maybe they come back
         self._commit_at = 0.0
@@ -64,6 +71,11 @@ class Partitions:
     def busy(self) -> bool:
         with self._changed:
             return any(tracker.dirty or tracker.running for tracker in self.trackers.values())
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last commit was not stored."""
+        return bool(self._failures)
 
     def running(self) -> bool:
         """Whether the application has a record that it hasn't finished. Under the lock."""
@@ -114,6 +126,8 @@ class Partitions:
         reason = error or next((part.error for part in failed), None)
         if reason is None:
             self._failures = 0
+            if self._trimmer is not None:
+                self._trimmer.committed(partitions)
             return
         if reason.code() == KafkaError.OFFSET_METADATA_TOO_LARGE:
             self.metadata_bytes //= 2  # the broker's offset.metadata.max.bytes is smaller than its default

@@ -19,18 +19,16 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from .errors import MessageTooLarge, PublishFailed, checked, publish_error
+from .errors import UNKNOWN, MessageTooLarge, PublishFailed, checked, publish_error
+from .groups import QUIET
 from .options import settings_key
 from .quiet import Repeats
 from .records import Headers
 from .shared import PerProcess
-from .topics import QUIET, UNKNOWN, Topics
+from .topics import Topics
 
 logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())  # events that nobody takes: one line, not one for each
-
-
-UNKNOWN_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC})
 
 
 class Delivery:

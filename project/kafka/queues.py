@@ -12,6 +12,7 @@ from kombu.transport import virtual
 from .bindings import Binding, Bindings, shared_bindings
 from .broadcast import TransientQueue, broadcast_topic
 from .producer import ConfirmedProducer, shared_producer
+from .purge import purge
 from .records import Message, encode, topic_name
 from .topics import BROADCAST, Topics, shared_topics
 
@@ -128,7 +129,8 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         if transient is not None:
             topic = broadcast_topic(self.options.topic_prefix, exchange)
             self._topics.partitions(topic, BROADCAST)
-            transient.begins.setdefault(topic, self._topics.end(topic))
+            if topic not in transient.begins:
+                transient.begins[topic] = self._topics.end(topic)
         self._bindings.add(Binding(exchange, type_, routing_key or "", pattern, queue, transient is not None))
 
     def after_reply_message_received(self, queue: str) -> None:
@@ -164,7 +166,7 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
 
     def _purge(self, queue: str) -> int:
         topic = self._topic(queue)
-        return self._topics.finish_all(topic, self.options.group_of(topic))
+        return purge(self._topics, self.options, topic)
 
     def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
         self._topics.delete(self._topic(queue))

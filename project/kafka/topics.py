@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
-from kombu.exceptions import ChannelError
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AclOperation, AdminClient, NewPartitions, NewTopic, OffsetSpec
 
-from .errors import BrokerUnavailable, checked
-from .metadata import decode
+from .errors import UNKNOWN, BrokerUnavailable, checked
+from .groups import QUIET, Groups, Stored, patiently
 from .options import Options, settings_key
 from .shared import PerProcess
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +36,10 @@ QUEUE = Kind({"retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": _S
 BROADCAST = Kind({"retention.ms": "600000", "segment.ms": "600000", "segment.bytes": _SEGMENT}, partitions=1)
 #: A table keeps the newest record of each key.
 TABLE = Kind({"cleanup.policy": "compact", "segment.ms": "3600000", "segment.bytes": _SEGMENT}, partitions=1)
-UNKNOWN = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC})
-NOT_YET = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError._WAIT_COORD,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        *UNKNOWN,
-    }
-)
-#: These clients are asked from time to time; what goes wrong then is raised. In between nobody polls them for logs.
-QUIET = {"log_level": 0}
 #: How long a topic's number of partitions is believed, in seconds.
 REFRESH = 60.0
+EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class Topics:
@@ -68,7 +52,8 @@ class Topics:
         self._timeout = options.connect_timeout
         self._known: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
-        self._groups: dict[str, Consumer] = {}
+        self._measuring: Consumer | None = None
+        self.groups = Groups(config, options.connect_timeout)
 
     def ping(self) -> None:
         """Raises BrokerUnavailable where no broker answers in time."""
@@ -108,42 +93,89 @@ class Topics:
 
     def length(self, topic: str, group_id: str) -> int:
         """How many records of `topic` the group hasn't finished (its lag without what is done beyond the commit)."""
-        partitions = [TopicPartition(topic, number) for number in range(self._find(topic))]
-        if not partitions:
-            return 0
-        stored = self._stored(partitions, group_id)
-        total = 0
-        for partition in partitions:
-            begin, end = self._bounds(partition, group_id)
-            offset, metadata = stored.get(partition.partition, (begin, ""))
-            known = decode(max(offset, begin), metadata if offset >= begin else "")
-            total += len(known.unfinished) + max(0, end - known.end)
-        return total
+        bounds = self.bounds([topic])
+        stored = self.groups.committed(group_id, bounds) if bounds else {}
+        return sum(
+            stored.get(partition, Stored(begin)).unfinished(begin, end) for partition, (begin, end) in bounds.items()
+        )
+
+    def bounds(self, topics: Iterable[str]) -> dict[tuple[str, int], tuple[int, int]]:
+        """The first offset that each partition has, and the one after its last. Topics that aren't there have none."""
+        counts = self.counts()
+        parts = [(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
+        begins, ends = self._offsets(parts, EARLIEST), self._offsets(parts, LATEST)
+        return {part: (begins[part], ends[part]) for part in parts}
+
+    def counts(self) -> dict[str, int]:
+        """How many partitions each topic of the cluster has."""
+        told = self._metadata().topics
+        return {name: len(topic.partitions) for name, topic in told.items() if topic.error is None}
 
     def end(self, topic: str) -> int:
-        """The offset that the next record of a topic of one partition gets."""
-        return self._bounds(TopicPartition(topic, 0), "celery.offsets")[1]
+        """The offset that the next record of a topic of one partition gets. In one round trip: control waits for it."""
 
-    def finish_all(self, topic: str, group_id: str) -> int:
-        """Commit the end of every partition for a group without members; returns how many records that skipped."""
-        skipped = self.length(topic, group_id)
-        offsets = [
-            TopicPartition(topic, number, self._bounds(TopicPartition(topic, number), group_id)[1])
-            for number in range(self._find(topic))
-        ]
-        group = self._group(group_id)
-        try:
-            self._patiently(lambda: group.commit(offsets=offsets, asynchronous=False))
-        except BrokerUnavailable as error:
-            cause = error.__cause__
-            if isinstance(cause, KafkaException) and cause.args[0].code() == KafkaError.UNKNOWN_MEMBER_ID:
-                raise ChannelError(f"{topic} can't be purged while it is consumed: stop its workers first") from cause
-            raise
-        return skipped
+        def ask() -> int:
+            client = self._client()
+            try:
+                return client.get_watermark_offsets(TopicPartition(topic, 0), timeout=self._timeout, cached=False)[1]
+            except KafkaException as exception:
+                if exception.args[0].code() in UNKNOWN:
+                    # A client that has once heard that a topic isn't there believes so for half a minute.
+                    self._measuring = None
+                raise
+
+        return patiently(ask, self._timeout)
+
+    # --- for those who operate it -----------------------------------------------------------------------------------
+
+    def may_delete_records(self, topic: str) -> bool:
+        """Whether the broker knows that it can be asked to. Tansu can't: it breaks the connection at the request."""
+        told = self._admin.describe_topics(
+            TopicCollection([topic]), include_authorized_operations=True, request_timeout=self._timeout
+        )
+        return AclOperation.DELETE in (patiently(told[topic].result, self._timeout).authorized_operations or ())
+
+    def may_see_groups(self) -> bool:
+        """Whether the list of groups is sure to have all of them: without the right it has only some."""
+        told = self._admin.describe_cluster(include_authorized_operations=True, request_timeout=self._timeout)
+        return AclOperation.DESCRIBE in (patiently(told.result, self._timeout).authorized_operations or ())
+
+    def delete_records(self, before: Mapping[tuple[str, int], int]) -> None:
+        """Delete what is before these offsets, for every group. Ask `may_delete_records` first."""
+        asked = [TopicPartition(topic, number, offset) for (topic, number), offset in before.items()]
+        if asked:
+            futures = self._admin.delete_records(asked, request_timeout=self._timeout, operation_timeout=self._timeout)
+            for part, future in futures.items():
+                self._result(future, "delete records of", part.topic)
+
+    def add_partitions(self, topic: str, count: int) -> None:
+        """Raises BrokerUnavailable where the broker refuses, for instance because the topic has as many already."""
+        futures = self._admin.create_partitions([NewPartitions(topic, count)], operation_timeout=self._timeout)
+        self._result(futures[topic], "add partitions to", topic)
+        self.forget(topic)
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def _offsets(self, parts: Iterable[tuple[str, int]], spec: OffsetSpec) -> dict[tuple[str, int], int]:
+        asked = {TopicPartition(topic, number): spec for topic, number in parts}
+        if not asked:
+            return {}
+
+        def ask() -> dict[tuple[str, int], int]:
+            futures = self._admin.list_offsets(asked, request_timeout=self._timeout)
+            return {(part.topic, part.partition): future.result().offset for part, future in futures.items()}
+
+        return patiently(ask, self._timeout)
+
+    def _client(self) -> Consumer:
+        client = self._measuring
+        if client is None:
+            config = {**self._config, **QUIET, "group.id": "celery.offsets", "enable.auto.commit": False}
+            client = self._measuring = checked(Consumer, config)
+        return client
 
     def _find(self, topic: str) -> int:
-        found = self._metadata().topics.get(topic)
-        return len(found.partitions) if found is not None and found.error is None else 0
+        return self.counts().get(topic, 0)
 
     def _metadata(self) -> Any:
         try:
@@ -163,54 +195,7 @@ class Topics:
         if self._result(futures[topic], "make", topic, but=KafkaError.TOPIC_ALREADY_EXISTS):
             logger.info("made topic %s with %d partitions", topic, partitions)
 
-    def _bounds(self, partition: TopicPartition, group_id: str) -> tuple[int, int]:
-        """The first offset that is there, and the one after the last."""
-
-        def ask() -> tuple[int, int]:
-            group = self._group(group_id)
-            try:
-                return group.get_watermark_offsets(partition, timeout=self._timeout, cached=False)
-            except KafkaException as exception:
-                if exception.args[0].code() in UNKNOWN:
-                    # A client that has once heard that a topic isn't there believes so for half a minute.
-                    self._groups.pop(group_id, None)
-                raise
-
-        return self._patiently(ask)
-
-    def _stored(self, partitions: list[TopicPartition], group_id: str) -> dict[int, tuple[int, str]]:
-        group = self._group(group_id)
-        committed = self._patiently(lambda: group.committed(partitions, timeout=self._timeout))
-        return {item.partition: (item.offset, item.metadata or "") for item in committed if item.offset >= 0}
-
-    def _group(self, group_id: str) -> Consumer:
-        """A client that reads and writes the group's offsets without being a member of it.
-
-        Not the admin client's ListConsumerGroupOffsets: librdkafka 2.16.1 crashes the process where the broker
-        answers that the group's coordinator is loading (seen on every fresh Kafka 4.3.1).
-        """
-        with self._lock:
-            if group_id not in self._groups:
-                config = {**self._config, **QUIET, "group.id": group_id, "enable.auto.commit": False}
-                self._groups[group_id] = checked(Consumer, config)
-            return self._groups[group_id]
-
-    def _patiently(self, call: Callable[[], T]) -> T:
-        """What `call` returns, once the topic has its leader and the group its coordinator.
-
-        A fresh topic needs some milliseconds for that, a fresh broker a second.
-        """
-        deadline = time.monotonic() + self._timeout
-        while True:
-            try:
-                return call()
-            except KafkaException as exception:
-                error = exception.args[0]
-                if error.code() not in NOT_YET or time.monotonic() > deadline:
-                    raise BrokerUnavailable(f"the broker can't tell yet: {error.str()}") from exception
-                time.sleep(random.uniform(0.05, 0.15))
-
-    def _result(self, future: Future[None], action: str, topic: str, but: int) -> bool:
+    def _result(self, future: Future[Any], action: str, topic: str, but: int | None = None) -> bool:
         """Whether it was done; False where the broker says `but`. Raises BrokerUnavailable for all else."""
         try:
             future.result(self._timeout + 1.0)

@@ -1,0 +1,76 @@
+"""Who else reads a topic: records that another group hasn't consumed must stay.
+
+A group is anything that has committed an offset for the topic, or has a member there: workers with another
+``group_id``, or a program that has nothing to do with Celery.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from .groups import Groups
+from .options import Options
+from .topics import Topics
+
+Part = tuple[str, int]
+#: A group that read none of these topics is asked again after this time, in seconds; with a member there, at once.
+FOREIGN_FOR = 300.0
+
+
+class Incomplete(Exception):
+    """It can't be told who reads the topics; the text says why."""
+
+
+class Readers:
+    """The groups that read this application's topics beside its own. Safe to share among threads, not across a fork."""
+
+    def __init__(self, topics: Topics, options: Options) -> None:
+        self._topics, self._options = topics, options
+        self._foreign: dict[tuple[str, str], float] = {}  # (group, topic) -> believed until
+        self._lock = threading.Lock()
+
+    def needed(self, topics: Collection[str], cancelled: Callable[[], bool] = lambda: False) -> dict[Part, int]:
+        """The first offset of each partition that another group still needs; partitions that nobody else reads are
+        left out.
+
+        Raises Incomplete, also when `cancelled` says so: asking many groups takes a while.
+        """
+        if not self._topics.may_see_groups():
+            raise Incomplete("the right Describe on the cluster is missing: there may be groups that can't be seen")
+        counts = self._topics.counts()
+        own = {self._options.group_of(topic) for topic in counts}
+        groups: Groups = self._topics.groups
+        others = {group: active for group, active in groups.listed().items() if group not in own}
+        members = groups.members(group for group, active in others.items() if active)
+        needed: dict[Part, int] = {}
+        for group, active in others.items():
+            assigned = {part for member in members.get(group, ()) for part in member.assigned}
+            here = {topic for topic, _ in assigned}
+            here |= {topic for topic in topics if active and group.endswith(f".{topic}")}
+            asked = [topic for topic in topics if topic in here or not self._is_foreign(group, topic)]
+            if not asked:
+                continue
+            if cancelled():
+                raise Incomplete("no time left to ask every group")
+            parts = [(topic, number) for topic in asked for number in range(counts.get(topic, 0))]
+            stored = groups.committed_once(group, parts)
+            here |= {topic for topic, _ in stored}
+            for part in parts:
+                if part[0] in here:
+                    # Nothing stored: it has to begin yet.
+                    offset = stored[part].offset if part in stored else 0
+                    needed[part] = min(offset, needed.get(part, offset))
+                else:
+                    self._note_foreign(group, part[0])
+        return needed
+
+    def _is_foreign(self, group: str, topic: str) -> bool:
+        with self._lock:
+            return self._foreign.get((group, topic), 0.0) > time.monotonic()
+
+    def _note_foreign(self, group: str, topic: str) -> None:
+        if not group.endswith(f".{topic}"):  # workers with another group_id: always asked
+            with self._lock:
+                self._foreign[group, topic] = time.monotonic() + FOREIGN_FOR
