@@ -58,7 +58,7 @@ that a promise above rests on.
     (``group.consumer.session.timeout.ms``). Kafka 4 has both; a group can't have members of both kinds for long.
 ``static_membership`` (True)
     A worker joins under its name (``celery worker -n``): killed and started again within the session timeout it has
-    its partitions back at once. Two workers of one name: the older stops with an error.
+    its partitions back at once. Two workers of one name: the older stops with an error. Only in the classic protocol.
 ``delivery_limit`` (10)
     A message that was handed out so often without an end, because the worker died or put it back, goes to the dead
     letters. 0 is no limit.

@@ -87,7 +87,7 @@ class GroupConsumer:
         self._options = options
         self._notify = notify
         self._group = config["group.id"]
-        self._instance_id = instance_ids.claim(self._group) if options.static_membership else None
+        self._instance_id = instance_ids.claim(self._group) if options.static else None
         if self._instance_id is not None:
             config = {**config, "group.instance.id": self._instance_id}
         self._changed = threading.Condition(threading.Lock())
@@ -264,12 +264,13 @@ class GroupConsumer:
         return Record(partition, offset, message.value() or b"", headers, redelivered, deliveries, self, tracker)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() == KafkaError.FENCED_INSTANCE_ID:
+        # What has ended the client has one code for all, and the true one in its text alone.
+        if error.code() == KafkaError._FATAL and "fenced" in error.str():
             self._error = ConfigurationError(
                 f"another worker is called {self._instance_id!r} too and has taken over {self.topic}: "
                 "give each worker a name of its own (celery worker -n NAME)"
             )
-        elif error.fatal() or error.code() in REFUSED:
+        elif error.code() == KafkaError._FATAL or error.code() in REFUSED:
             self._error = self._error or BrokerUnavailable(
                 f"the group of {self.topic} refuses this consumer: {error.str()}"
             )
@@ -280,7 +281,7 @@ class GroupConsumer:
     # --- after repeated crashes -------------------------------------------------------------------------------------
 
     def _release_suspect(self) -> None:
-        """The next suspect, once the one before has ended; counted and stored before it goes out, not after."""
+        """The next suspect, once the one before has ended: its count and that end are stored before it goes out."""
         now = time.monotonic()
         with self._changed:
             last = self._suspect
@@ -289,7 +290,7 @@ class GroupConsumer:
             self._suspect = record = self._suspects.popleft()
             self._suspect_until = now + ALONE
             record.tracker.start(record.offset)
-        self._partitions.commit([record.partition])
+        self._partitions.commit(self._partitions.trackers)
         with self._changed:
             self._ready.append(record)
         self._notify()

@@ -43,7 +43,6 @@ REJOINING = frozenset(
 #: What no waiting mends: somebody has to change a setting or a right. The worker must say so, not sit there silent.
 REFUSED = frozenset(
     {
-        KafkaError.FENCED_INSTANCE_ID,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.INVALID_SESSION_TIMEOUT,

@@ -82,6 +82,12 @@ class Options:
         return cls(**own, librdkafka=settings)
 
     @property
+    def static(self) -> bool:
+        """Whether workers join under their names. In the newer protocol a name is only free again when the session of
+        the one that was killed has ended, so there it would do harm."""
+        return self.static_membership and self.protocol == "classic"
+
+    @property
     def key(self) -> str:
         return repr(self)
 

@@ -50,3 +50,15 @@ def die_once(self: object, number: int) -> int:
     if traces.incr(f"{QUEUE}:tries:{number}") == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return trace(number)
+
+
+@app.task(name="kill_child")
+def kill_child(number: int) -> None:
+    """Kill the pool's child at every try."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="kill_worker")
+def kill_worker(number: int) -> None:
+    """Kill the worker with all its children, as a machine dies."""
+    os.killpg(0, signal.SIGKILL)

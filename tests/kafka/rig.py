@@ -28,7 +28,7 @@ class Rig:
             "TEST_REDIS": redis_url,
             "TEST_QUEUE": queue,
         }
-        self.queue, self.logs = queue, logs
+        self.url, self.queue, self.logs = url, queue, logs
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
         self.workers: list[subprocess.Popen[Any]] = []
         self.app = Celery("client", broker=url, backend=redis_url)

@@ -1,0 +1,53 @@
+"""Who comes back has its partitions at once, who leaves gives them away at once; both group protocols."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.kafka.rig import Rig
+
+pytestmark = pytest.mark.kafka
+#: So long that a test which had to wait for it would fail.
+SESSION = 45.0
+
+
+@pytest.fixture
+def broker(kafka: tuple[str, dict[str, Any]], request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    url, options = kafka
+    return url, {**options, "session_timeout": SESSION, "protocol": getattr(request, "param", "classic")}
+
+
+def test_a_worker_that_was_killed_and_comes_back_need_not_wait_for_its_session_to_end(rig: Rig) -> None:
+    worker = rig.start("w1")
+    for number in range(200):
+        rig.trace.clone((number, 0.02)).apply_async()
+    rig.wait_for(lambda: len(rig.traces("ended")) > 50)
+    rig.kill(worker)
+    rig.start("w1")
+    assert set(rig.wait_ended(200, SESSION - 10)) == set(range(200))
+
+
+def test_of_two_workers_with_one_name_the_older_says_so_and_stops(rig: Rig) -> None:
+    older = rig.start("w1")
+    rig.wait_member("w1")
+    rig.start("w1")
+    assert older.wait(30) != 0
+    assert "another worker is called 'w1@test' too" in rig.log("w1")
+    rig.trace.clone((1,)).apply_async()
+    assert rig.wait_ended(1) == Counter([1])
+
+
+@pytest.mark.parametrize("broker", ["classic", "consumer"], indirect=True)
+def test_workers_share_a_queue_and_leave_at_once_by_either_protocol(rig: Rig) -> None:
+    first, second = rig.start("w1"), rig.start("w2")
+    rig.wait_member("w1")
+    rig.wait_member("w2")
+    for number in range(200):
+        rig.trace.clone((number, 0.05)).apply_async()
+    rig.wait_for(lambda: len(rig.traces("ended")) > 40)
+    rig.stop(second)
+    assert rig.wait_ended(200, SESSION - 10) == Counter(range(200))
+    assert {pid for _, pid in rig.traces("ended")} == {first.pid, second.pid}
