@@ -1,6 +1,8 @@
 """What every test may use."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -10,6 +12,16 @@ from tests.servers import start_redis
 # A busy machine is slow now and then; tests have a timeout of their own.
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
+
+#: How much of each failure bin/test shows again when all is over, in characters.
+TAIL = 2500
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    kept = os.environ.get("TEST_FAILURES")
+    if report.failed and kept:
+        with Path(kept).open("a") as file:
+            file.write(f"FAILED {report.nodeid} ({report.when})\n…{report.longreprtext[-TAIL:]}\n")
 
 
 @pytest.fixture(scope="session")

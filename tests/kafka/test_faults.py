@@ -18,7 +18,10 @@ def test_the_new_messages_of_a_broker_that_forgot_everything_are_all_consumed() 
     try:
         url, options = f"kafka://{server.address}", {**TANSU_OPTIONS, "publish_timeout": 2.0, "partitions": 1}
         queue = Queue("anew", Exchange("anew"), routing_key="anew")
-        with Connection(url, transport_options=options) as consuming, Connection(url, transport_options=options) as other:
+        with (
+            Connection(url, transport_options=options) as consuming,
+            Connection(url, transport_options=options) as other,
+        ):
             publish(other, queue, *range(40))
             got: list[Any] = []
 
