@@ -7,6 +7,7 @@ are, and makes its own.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import threading
 import weakref
@@ -16,12 +17,16 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
+def keep_for_ever(client: object) -> None:
+    """A reference that nobody gives back: what a module holds is freed when the interpreter ends, and that crashes."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
+
+
 class PerProcess(Generic[T]):
     """One object for each key in each process. Safe to share among threads."""
 
     def __init__(self) -> None:
         self._made: dict[Hashable, T] = {}
-        self._inherited: list[T] = []
         self._lock = threading.Lock()
         os.register_at_fork(after_in_child=self._after_fork)
 
@@ -33,7 +38,8 @@ class PerProcess(Generic[T]):
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
-        self._inherited.extend(self._made.values())
+        for client in self._made.values():
+            keep_for_ever(client)
         self._made.clear()
 
 
@@ -45,11 +51,11 @@ class Alive(Generic[T]):
 
     def __init__(self, stop_all: Callable[[tuple[T, ...]], None]) -> None:
         self._running: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._inherited: list[T] = []
         self.add, self.discard = self._running.add, self._running.discard
         os.register_at_fork(after_in_child=self._after_fork)
         atexit.register(lambda: stop_all(tuple(self._running)))
 
     def _after_fork(self) -> None:
-        self._inherited.extend(self._running)
+        for client in self._running:
+            keep_for_ever(client)
         self._running.clear()
