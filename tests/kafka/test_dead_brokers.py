@@ -1,0 +1,78 @@
+"""Publishing where no broker answers: an error that Celery knows, in bounded time, at every call."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from tests.kafka.conftest import TANSU_OPTIONS
+from tests.servers import Server, start_tansu
+from tests.waiting import eventually
+
+TIMEOUT = 1.0
+#: A call may look for a connection, then for the topic, then wait for the confirmation; a busy machine is slow.
+BOUND = 10 * TIMEOUT
+
+
+def client(address: str) -> Celery:
+    app = Celery("client", broker=f"kafka://{address}", broker_connection_timeout=TIMEOUT)
+    app.conf.broker_transport_options = {**TANSU_OPTIONS, "connect_timeout": TIMEOUT, "publish_timeout": TIMEOUT}
+    app.conf.task_ignore_result = True
+    return app
+
+
+def fails(app: Celery, retry: bool = False) -> None:
+    began = time.monotonic()
+    with pytest.raises(OperationalError):
+        app.send_task("task", retry=retry)
+    assert time.monotonic() - began < BOUND * (4 if retry else 1)
+
+
+def works(app: Celery) -> bool:
+    try:
+        app.send_task("task", retry=False)
+    except OperationalError:
+        return False
+    return True
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = start_tansu()
+    yield server
+    server.stop()
+
+
+def test_a_broker_that_dies_is_an_error_at_each_call_until_it_is_back(server: Server) -> None:
+    with client(server.address) as app:
+        app.send_task("task")
+        server.kill()
+        for _ in range(3):
+            fails(app)
+        fails(app, retry=True)
+        server.start()
+        eventually(lambda: works(app), 30)
+
+
+def test_a_broker_that_hangs_is_an_error_at_each_call_until_it_goes_on(server: Server) -> None:
+    with client(server.address) as known, client(server.address) as stranger:
+        known.send_task("task")
+        os.kill(server.process.pid, signal.SIGSTOP)
+        for _ in range(2):
+            fails(known)
+            fails(stranger)
+        os.kill(server.process.pid, signal.SIGCONT)
+        eventually(lambda: works(known) and works(stranger), 30)
+
+
+def test_a_port_where_somebody_else_listens_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, client(f"127.0.0.1:{listener.getsockname()[1]}") as app:
+        for _ in range(2):
+            fails(app)
