@@ -1,8 +1,9 @@
 """Celery's own ceiling: a kombu transport that hands over messages made beforehand, from memory, at no cost.
 
 What it can't do faster, no broker can: Celery itself, its pool and the tasks are all that is measured. The messages are
-what Celery's client makes for the same tasks, as kombu's finished objects. The prefetch limit holds; an ack only makes
-room. Like any asynchronous transport it is driven by the worker's event loop: by a file descriptor and on each turn.
+what Celery's client makes for the same tasks, parsed already; kombu makes its object of each when it is handed over, as
+for any virtual transport. The prefetch limit holds; an ack only makes room. Like any asynchronous transport it is
+driven by the worker's event loop: by a file descriptor, and on each turn.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Channel(virtual.Channel):
         super().__init__(connection, **kwargs)
         self._slots = Slots()
         self._callback: Callable[[Any], Any] | None = None
-        self._messages: deque[Any] = deque()
+        self._messages: deque[dict[str, Any]] = deque()
 
     def basic_consume(
         self, queue: str, no_ack: bool, callback: Callable[[Any], Any], consumer_tag: str, **kwargs: Any
@@ -52,7 +53,7 @@ class Channel(virtual.Channel):
         self._tag_to_queue[consumer_tag] = queue
         if queue == os.environ["BENCH_QUEUE"]:
             self._callback = callback
-            self._messages.extend(prepared(self, int(os.environ["BENCH_PREPARED"])))
+            self._messages.extend(prepared(int(os.environ["BENCH_PREPARED"])))
             self.connection.ring()
 
     def basic_cancel(self, consumer_tag: str) -> None:
@@ -66,7 +67,7 @@ class Channel(virtual.Channel):
             return 0
         delivered = 0
         while messages and delivered < BURST and slots.can_consume():
-            message = messages.popleft()
+            message = self.Message(messages.popleft(), channel=self)
             slots.taken.add(message.delivery_tag)
             callback(message)
             delivered += 1
@@ -157,7 +158,7 @@ class Transport(virtual.Transport):
         return sum(channel.deliver() for channel in tuple(self.channels))
 
 
-def prepared(channel: Channel, count: int) -> list[Any]:
+def prepared(count: int) -> list[dict[str, Any]]:
     """Messages of `count` no-op tasks, as they look after a way through a broker."""
     from .app import app
 
@@ -186,8 +187,6 @@ def prepared(channel: Channel, count: int) -> list[Any]:
     with Connection(transport=Capturing) as connection, app.amqp.Producer(connection) as producer:
         for number in range(count):
             app.send_task("noop", (number,), producer=producer)
-    messages = []
     for tag, raw in enumerate(raws, 1):
         raw["properties"]["delivery_tag"] = tag
-        messages.append(channel.Message(raw, channel=channel))
-    return messages
+    return raws

@@ -95,17 +95,19 @@ def probes(path: str, workers: list[int], timeout: float) -> dict[str, list[int]
     """Publish probes until each of `workers` has run one; tells which have, once all of them are done."""
     log = Trace(Path(path))
     deadline = time.monotonic() + timeout
-    sent = 0
+    sent, again = 0, 0.0
     while time.monotonic() < deadline:
         ran = log.of(Kind.PROBE)
         if set(workers) <= {event.worker for event in ran}:
             if len(ran) >= sent:
                 break
-        else:
-            for _ in range(2 * len(workers)):
+        elif time.monotonic() > again:
+            # Some for each, so that none is left out by chance; not so many that a slow start piles them up.
+            for _ in range(4 * len(workers)):
                 probe.delay()
                 sent += 1
-        time.sleep(0.25)
+            again = time.monotonic() + 1.0
+        time.sleep(0.1)
     return {"workers": sorted({event.worker for event in log.of(Kind.PROBE)})}
 
 

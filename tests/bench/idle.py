@@ -54,10 +54,10 @@ ROWS = (
         (OURS, REDIS, RABBITMQ),
         events,
         (
-            Figure("silence", "without events", " % of a core"),
-            Figure("cpu", "with events", " % of a core"),
-            Figure("added", "added", " % of a core"),
-            Figure("sent", "events/s sent"),
+            Figure("silence", "without events", " % of a core", compared=False),
+            Figure("cpu", "with events", " % of a core", compared=False),
+            Figure("added", "added", " % of a core", compared=False),
+            Figure("sent", "events/s sent", compared=False),
         ),
         # “Next to nothing” in a figure.
         (Target("added", at_most=0.5, note="next to nothing"),),
@@ -67,7 +67,7 @@ ROWS = (
         "idle worker, five queues: CPU",
         (OURS, TANSU, REDIS, RABBITMQ),
         idle,
-        (Figure("cpu", "of a core", " %"),),
+        (Figure("cpu", "CPU", " % of a core", compared=False),),
         (Target("cpu", at_most=1.0), Target("cpu", at_most=3.0, peer="tansu")),
     ),
 )

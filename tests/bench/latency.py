@@ -58,10 +58,15 @@ ROWS = (
     ),
     Row(
         "chain-queues",
-        "the same with ten idle queues on the worker",
+        "chain of two, ten idle queues on the worker",
         (OURS, REDIS, RABBITMQ, STOCK),
         with_idle_queues(IDLE_QUEUES),
-        (P50, P99, Figure("p50-added", "p50 more than with one queue", " %"), Figure("p99-added", "p99 more", " %")),
+        (
+            P50,
+            P99,
+            Figure("p50-added", "p50 more than with one queue", " %", compared=False),
+            Figure("p99-added", "p99 more", " %", compared=False),
+        ),
         (Target("p50-added", at_most=10.0), Target("p99-added", at_most=10.0)),
     ),
 )

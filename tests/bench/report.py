@@ -22,22 +22,25 @@ END = "<!-- end of the figures -->"
 Table = list[list[str]]
 
 
-def measured(rows: Iterable[tuple[Row, Results]], absent: Mapping[str, str]) -> Table:
-    """A line for each figure of each peer."""
-    table = [["what", "peer", "figure", "median (min–max)", "ours by it", "rounds"]]
-    for row, results in rows:
-        for peer in row.peers:
-            if peer.name not in results:
-                continue
-            rounds = results[peer.name]
-            done = f"{sum(figures is not None for figures in rounds)} of {len(rounds)}"
-            if peer.name in absent and not rounds:
-                table.append([row.title, peer.title, "–", absent[peer.name], "", ""])
-                continue
-            for figure in row.figures:
-                found = spread([value for value in column(rounds, figure.key) if value is not None])
-                text = found.text(figure.unit) if found else "not within the time"
-                table.append([row.title, peer.title, figure.title, text, _ratio(row, results, peer, figure.key), done])
+def measured(row: Row, results: Results, absent: Mapping[str, str]) -> Table:
+    """A line for each peer, a column for each figure and one for ours by it."""
+    table = [["peer"]]
+    for figure in row.figures:
+        table[0] += [f"{figure.title},{figure.unit}" if figure.unit else figure.title]
+        table[0] += ["ours by it"] if figure.compared else []
+    table[0].append("rounds")
+    for peer in row.peers:
+        rounds = results.get(peer.name, ())
+        if not rounds:
+            if peer.name in absent:
+                table.append([peer.title, absent[peer.name], *[""] * (len(table[0]) - 2)])
+            continue
+        line = [peer.title]
+        for figure in row.figures:
+            found = spread([value for value in column(rounds, figure.key) if value is not None])
+            line.append(found.text() if found else "not in time")
+            line += [_ratio(row, results, peer, figure.key)] if figure.compared else []
+        table.append([*line, f"{sum(figures is not None for figures in rounds)} of {len(rounds)}"])
     return table
 
 
@@ -125,10 +128,15 @@ def write_docs(text: str, page: Path) -> None:
     page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
-def markdown(facts: Sequence[str], rows: Sequence[tuple[Row, Results]], absent: Mapping[str, str], load: str) -> str:
-    """The part of docs/benchmarks.md between its markers."""
-    lines = [
-        *(f"- {fact}" for fact in [*facts, load]),
-        *(f"- not measured: {why}" for why in sorted(set(absent.values()))),
+def text(facts: Sequence[str], rows: Sequence[tuple[Row, Results]], absent: Mapping[str, str]) -> str:
+    """For the terminal: what was measured, then what had to be reached."""
+    blocks = [f"{row.name}: {row.title}\n{as_text(measured(row, results, absent))}" for row, results in rows]
+    return "\n\n".join(["\n".join(facts), *blocks, as_text(judged(rows))])
+
+
+def markdown(facts: Sequence[str], rows: Sequence[tuple[Row, Results]], absent: Mapping[str, str]) -> str:
+    """The part of docs/benchmarks.md between its markers: what had to be reached first."""
+    blocks = [
+        f"### `{row.name}`: {row.title}\n\n{as_markdown(measured(row, results, absent))}" for row, results in rows
     ]
-    return "\n\n".join(["\n".join(lines), as_markdown(judged(rows)), as_markdown(measured(rows, absent))])
+    return "\n\n".join(["\n".join(f"- {fact}" for fact in facts), as_markdown(judged(rows)), *blocks])

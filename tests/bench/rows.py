@@ -27,9 +27,12 @@ class Scale:
 
 @dataclass(frozen=True)
 class Figure:
+    """`compared` where ours by another peer's says something: not for what is mostly 0."""
+
     key: str
     title: str
     unit: str = ""
+    compared: bool = True
 
 
 @dataclass(frozen=True)

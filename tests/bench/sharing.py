@@ -6,6 +6,7 @@ from collections import Counter
 
 from .figures import percentile
 from .peers import OURS, RABBITMQ, REDIS, STOCK, Brokers, Peer
+from .progress import tell
 from .rows import Figure, Figures, Row, Scale, Target
 from .stage import Stage, Unfinished, distinct
 from .trace import Kind
@@ -17,11 +18,16 @@ def share(brokers: Brokers, peer: Peer, name: str, scale: Scale) -> Figures:
     count = scale.of(300, 60)
     with Stage(brokers, peer, name) as stage:
         workers = stage.worker(1, "-c", POOL), stage.worker(2, "-c", POOL)
-        stage.warm_up(*workers, timeout=40)
+        try:
+            stage.warm_up(*workers, timeout=40)
+        except Unfinished as reason:
+            tell(f"  {reason}; the chains are published all the same")
         stage.run("chains", count=count, seconds=0.03)
         stage.wait(lambda: distinct(stage.ended(1)) >= count, timeout=60, stuck=20)
         ends = stage.ended()
         lost = count - distinct(stage.ended(1))
+        if not ends:
+            raise Unfinished(f"0 of {count} chains")
         return {"share": 100 * max(Counter(event.worker for event in ends).values()) / len(ends), "lost": lost}
 
 
@@ -47,7 +53,10 @@ ROWS = (
         "two workers, one queue, 300 chains of 30 ms",
         (OURS, REDIS, RABBITMQ, STOCK),
         share,
-        (Figure("share", "share of the busier worker", " %"), Figure("lost", "chains not done")),
+        (
+            Figure("share", "share of the busier worker", " %", compared=False),
+            Figure("lost", "chains not done", compared=False),
+        ),
         (Target("share", at_most=60.0, worst=True), Target("lost", at_most=0, worst=True)),
     ),
     Row(

@@ -9,14 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import faults, idle, latency, million, report, sharing, throughput
 from .figures import number
 from .peers import CEILING, Absent, Brokers, Peer
 from .progress import tell
-from .rows import Figures, Results, Row, Scale
+from .rows import Figures, Row, Scale
 from .stage import Unfinished
 
 ROWS = (
@@ -42,7 +43,16 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="the slow rows too (million)")
     parser.add_argument("--quick", action="store_true", help="one small round: a smoke test, its figures mean nothing")
     parser.add_argument("--tasks", type=int, default=1_000_000, metavar="N", help="of the row million")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every figure of every round")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every figure, saved after each row")
+    parser.add_argument(
+        "--from",
+        dest="files",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="measure nothing, show this",
+    )
     parser.add_argument("--markdown", action="store_true", help="print what stands in docs/benchmarks.md")
     parser.add_argument("--write-docs", action="store_true", help="put it there")
     args = parser.parse_args(argv)
@@ -58,6 +68,26 @@ def chosen(args: argparse.Namespace) -> list[Row]:
     if args.only:
         return [row for row in ROWS if row.name in args.only.split(",")]
     return [row for row in ROWS if args.all or not row.slow]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run, or several of them, measured; `machine` says on what."""
+
+    machine: list[str]
+    absent: dict[str, str]
+    rows: dict[str, dict[str, list[Figures | None]]]
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, paths: Sequence[Path]) -> Outcome:
+        """Of several files the later ones' rows come before the earlier ones'."""
+        parts = [cls(**json.loads(path.read_text())) for path in paths]
+        machine = list(dict.fromkeys(fact for part in parts for fact in part.machine))
+        absent = {peer: why for part in parts for peer, why in part.absent.items()}
+        return cls(machine, absent, {name: rounds for part in parts for name, rounds in part.rows.items()})
 
 
 class Run:
@@ -112,43 +142,28 @@ class Run:
 
 def main(argv: Sequence[str]) -> int:
     args = arguments(argv)
-    rows = chosen(args)
-    peers = args.peers.split(",") if args.peers else None
-    loads = [os.getloadavg()[0]]
-    with Brokers() as brokers:
-        run = Run(brokers, Scale(args.quick, args.tasks), args.rounds, peers)
-        try:
-            for row in rows:
-                run.row(row)
-                loads.append(os.getloadavg()[0])
-        except KeyboardInterrupt:
-            tell("stopped; what follows is what was measured until now")
-        facts = report.machine(run.used)
-    rounds = [(row, run.results[row.name]) for row in rows if row.name in run.results]
-    load = f"load average: {loads[0]:.1f} before the run" + (
-        " (--quick: the figures mean nothing)" if args.quick else ""
-    )
-    _print(args, facts, rounds, run.absent, load)
-    if args.json:
-        document = {"machine": facts, "load": loads, "absent": run.absent, "rows": run.results}
-        args.json.write_text(json.dumps(document, indent=1))
+    outcome = Outcome.load(args.files) if args.files else measure(args)
+    rows = [(row, outcome.rows[row.name]) for row in ROWS if row.name in outcome.rows]
+    page = report.markdown(outcome.machine, rows, outcome.absent)
+    if args.write_docs:
+        report.write_docs(page, PAGE)
+        tell(f"written to {PAGE}")
+    print(page if args.markdown else report.text(outcome.machine, rows, outcome.absent))
     return 0
 
 
-def _print(
-    args: argparse.Namespace,
-    facts: Sequence[str],
-    rows: Sequence[tuple[Row, Results]],
-    absent: Mapping[str, str],
-    load: str,
-) -> None:
-    text = report.markdown(facts, rows, absent, load)
-    if args.write_docs:
-        report.write_docs(text, PAGE)
-        tell(f"written to {PAGE}")
-    if args.markdown:
-        print(text)
-        return
-    print("\n".join([*facts, load, ""]))
-    print(report.as_text(report.measured(rows, absent)), end="\n\n")
-    print(report.as_text(report.judged(rows)))
+def measure(args: argparse.Namespace) -> Outcome:
+    load = f"load average before the run {os.getloadavg()[0]:.1f}; medians of {args.rounds} rounds (lowest–highest)"
+    if args.quick:
+        load = "--quick: these figures mean nothing"
+    with Brokers() as brokers:
+        run = Run(brokers, Scale(args.quick, args.tasks), args.rounds, args.peers.split(",") if args.peers else None)
+        try:
+            for row in chosen(args):
+                run.row(row)
+                outcome = Outcome([*report.machine(run.used), load], run.absent, run.results)
+                if args.json:
+                    outcome.save(args.json)
+        except KeyboardInterrupt:
+            tell("stopped; what follows is what was measured until now")
+        return Outcome([*report.machine(run.used), load], run.absent, run.results)

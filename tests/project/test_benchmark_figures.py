@@ -80,9 +80,9 @@ def test_the_page_takes_the_figures_between_its_markers(tmp_path: Path) -> None:
     page = tmp_path / "benchmarks.md"
     page.write_text(transport.PAGE.read_text())
     results = [(transport.ROWS[0], ROUNDS)]
-    text = report.markdown(["a machine"], results, {"rabbitmq": "rabbitmq is not installed"}, "load 0")
+    text = report.markdown(["a machine"], results, {"rabbitmq": "rabbitmq is not installed"})
     report.write_docs(text, page)
     report.write_docs(text, page)
     assert page.read_text().count("2.85×") == 2  # the target, and the ratio to Redis
-    assert "- not measured: rabbitmq is not installed" in page.read_text()
+    assert "| RabbitMQ | rabbitmq is not installed |" in page.read_text()
     assert page.read_text().startswith(transport.PAGE.read_text().partition(report.BEGIN)[0])
