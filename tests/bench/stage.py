@@ -33,7 +33,7 @@ class Worker:
 
     def __init__(self, stage: Stage, number: int, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
         self.number = number
-        command = [sys.executable, "-m", "celery", "-A", "tests.bench.app", "worker", "-l", "INFO"]
+        command = [sys.executable, "-m", "celery", "-A", "tests.bench.app", "worker", "-l", "WARNING"]
         command += ["-n", f"w{number}@bench", *stage.peer.arguments, *arguments]
         env = {**stage.environment, **environment, "BENCH_WORKER": str(number)}
         with (stage.folder / f"w{number}.log").open("ab") as log:
