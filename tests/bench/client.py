@@ -38,10 +38,11 @@ def publish(count: int, threads: int) -> dict[str, float]:
     for sender in senders:
         sender.start()
     start.wait()
-    begun = time.monotonic()
+    begun, cpu = time.monotonic(), time.process_time()
     for sender in senders:
         sender.join()
-    return {"rate": share * threads / (time.monotonic() - begun)}
+    seconds, cpu = time.monotonic() - begun, time.process_time() - cpu
+    return {"rate": share * threads / seconds, "cpu": 1e6 * cpu / (share * threads)}
 
 
 def chains(count: int, seconds: float) -> None:
