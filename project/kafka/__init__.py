@@ -26,7 +26,10 @@ died runs again, with ``delivery_info["redelivered"]`` set.
 URL
 ===
 ``kafka://host:9092``; several brokers are ``kafka://a:9092;kafka://b:9092``, all of them bootstrap servers. User and
-password in the URL mean SASL/PLAIN, over TLS with ``broker_use_ssl=True``; other mechanisms by librdkafka's settings.
+password in the URL mean SASL/PLAIN; other mechanisms by librdkafka's settings (``"sasl.mechanism": "SCRAM-SHA-512"``).
+TLS is ``broker_use_ssl``: ``True``, or a dictionary with ``ca_certs``, ``certfile``, ``keyfile`` (mutual TLS) and
+``cert_reqs``. A wrong password, and what the broker's access control lists forbid, is ``AccessDenied``: a worker stops
+on it. docs/transport.md lists the rights that workers, clients and operators need.
 
 Options
 =======
@@ -76,13 +79,13 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.transport import TRANSPORT_ALIASES
 
-from .errors import BrokerUnavailable, ConfigurationError, MessageTooLarge, PublishFailed
+from .errors import AccessDenied, BrokerUnavailable, ConfigurationError, MessageTooLarge, PublishFailed
 from .identity import listen
 
 if TYPE_CHECKING:
     from .transport import Transport
 
-__all__ = ["BrokerUnavailable", "ConfigurationError", "MessageTooLarge", "PublishFailed", "Transport"]
+__all__ = ["AccessDenied", "BrokerUnavailable", "ConfigurationError", "MessageTooLarge", "PublishFailed", "Transport"]
 
 TRANSPORT_ALIASES["kafka"] = f"{__name__}.transport:Transport"
 listen()

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from .errors import BrokerUnavailable, checked
+from .errors import BrokerUnavailable, checked, denied
 from .groups import QUIET
 from .options import Options, settings_key
 from .producer import ConfirmedProducer
@@ -71,7 +71,7 @@ class Bindings:
         self._read_at = float("-inf")
         self._position = 0
         own = {
-            "group.id": f"{self._topic}.reader",
+            "group.id": options.reader_group,
             # A broker answers one request of a connection after the other: a fetch that waits holds up the next.
             # Nothing is fetched while the table is not read, so short waits cost nothing.
             "fetch.wait.max.ms": 5,
@@ -134,7 +134,10 @@ class Bindings:
 
     def _read(self, deadline: float, end: int) -> None:
         message = self._consumer.poll(0.05)
-        if message is None or message.error() is not None:
+        error = None if message is None else message.error()
+        if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise denied(error, f"read topic {self._topic!r}", "Read on it")
+        if message is None or error is not None:
             # The last records before `end` may be gone by compaction: then the position passes them unseen.
             self._position = max(self._position, self._consumer.position([self._partition])[0].offset)
             if self._position < end and time.monotonic() > deadline:

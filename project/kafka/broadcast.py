@@ -15,15 +15,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from .errors import checked
 from .options import Options
-from .quiet import librdkafka_logger
+from .quiet import Repeats, librdkafka_logger
 from .records import topic_name
 from .shared import Alive
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())  # librdkafka tries again and again what is refused
 
 IDLE = 0.25
 
@@ -45,7 +46,7 @@ class BroadcastReader:
     def __init__(self, config: Mapping[str, Any], options: Options, notify: Callable[[], None]) -> None:
         self._pid = os.getpid()
         self._notify = notify
-        settings = {**config, **options.consumer_config("broadcast"), "group.id": "celery.broadcast.reader"}
+        settings = {**config, **options.consumer_config("broadcast"), "group.id": options.reader_group}
         # Where a long poll is made short for the sake of tasks, control and events can wait a little.
         settings["fetch.wait.max.ms"] = max(100, int(settings.get("fetch.wait.max.ms", 500)))
         self._consumer = checked(Consumer, {**settings, "logger": librdkafka_logger})
@@ -86,7 +87,8 @@ class BroadcastReader:
             if message is None:
                 continue
             if (error := message.error()) is not None:
-                logger.warning("broadcasts: %s", error.str())
+                if error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # of no use here
+                    logger.warning("broadcasts: %s", error.str())
                 continue
             topic, offset = message.topic() or "", message.offset() or 0
             with self._changed:

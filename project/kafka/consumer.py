@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from .errors import REFUSED, REJOINING, BrokerUnavailable, ConfigurationError, checked
+from .errors import NOT_ALLOWED, REFUSED, REJOINING, BrokerUnavailable, ConfigurationError, checked, denied
 from .identity import instance_ids
 from .offsets import LogWentBack, PartitionTracker
 from .options import Options
@@ -270,6 +270,9 @@ class GroupConsumer:
                 f"another worker is called {self._instance_id!r} too and has taken over {self.topic}: "
                 "give each worker a name of its own (celery worker -n NAME)"
             )
+        elif error.code() in NOT_ALLOWED:
+            rights = f"Read on topic {self.topic!r} and on group {self._group!r}"
+            self._error = self._error or denied(error, f"consume {self.topic!r}", rights)
         elif error.code() == KafkaError._FATAL or error.code() in REFUSED:
             self._error = self._error or BrokerUnavailable(
                 f"the group of {self.topic} refuses this consumer: {error.str()}"

@@ -14,6 +14,13 @@ class BrokerUnavailable(OperationalError, ConnectionError):  # type: ignore[misc
     """No broker answered in time: connect again later. Celery reconnects on it."""
 
 
+class AccessDenied(OperationalError):  # type: ignore[misc]
+    """The broker refuses who we are, or what we ask for: somebody has to change a password or a right first.
+
+    Not a connection error: a worker stops on it instead of trying for ever.
+    """
+
+
 class PublishFailed(OperationalError):  # type: ignore[misc]
     """The broker didn't confirm a message in time or refused it. It may still have been stored: publishing it again
     can repeat it, not lose it."""
@@ -43,8 +50,6 @@ REJOINING = frozenset(
 #: What no waiting mends: somebody has to change a setting or a right. The worker must say so, not sit there silent.
 REFUSED = frozenset(
     {
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.INVALID_SESSION_TIMEOUT,
         KafkaError.INCONSISTENT_GROUP_PROTOCOL,
         KafkaError.UNSUPPORTED_VERSION,
@@ -65,6 +70,16 @@ NOT_YET = frozenset(
     }
 )
 
+NOT_ALLOWED = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+NOT_AUTHENTICATED = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
+
 T = TypeVar("T")
 
 
@@ -76,8 +91,18 @@ def checked(client: Callable[..., T], config: Mapping[str, Any]) -> T:
         raise ConfigurationError(f"librdkafka refuses its settings: {exception.args[0].str()}") from exception
 
 
-def publish_error(error: KafkaError, topic: str, size: int) -> PublishFailed:
+def denied(error: KafkaError, what: str, right: str) -> AccessDenied:
+    """The exception for what the broker's ACLs don't allow, with the operation that has to be granted."""
+    reason = error.str().rstrip(".")
+    return AccessDenied(
+        f"the broker does not let this user {what}: {reason}. Grant {right} (docs/transport.md lists all rights)"
+    )
+
+
+def publish_error(error: KafkaError, topic: str, size: int) -> PublishFailed | AccessDenied:
     """The exception for a message of `size` bytes that `topic` didn't take."""
+    if error.code() in NOT_ALLOWED:
+        return denied(error, f"publish to topic {topic!r}", "Write on it")
     if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE):
         return MessageTooLarge(
             f"a message of {size} bytes is too large for {topic!r}: keep large data elsewhere and send its address, "

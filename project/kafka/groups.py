@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from .errors import NOT_YET, BrokerUnavailable, checked
+from .errors import NOT_ALLOWED, NOT_YET, BrokerUnavailable, checked, denied
 from .metadata import decode
 
 T = TypeVar("T")
@@ -136,6 +136,10 @@ def patiently(call: Callable[[], T], timeout: float) -> T:
             return call()
         except KafkaException as exception:
             error = exception.args[0]
+            if error.code() in NOT_ALLOWED:
+                raise denied(
+                    error, "ask what a group has done", "Describe on the topic and on the group"
+                ) from exception
             if error.code() not in NOT_YET or time.monotonic() > deadline:
                 raise BrokerUnavailable(f"the broker can't tell yet: {error.str()}") from exception
             time.sleep(random.uniform(0.05, 0.15))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ssl import CERT_NONE
 from typing import Any
 from urllib.parse import ParseResult, unquote, urlparse
 
@@ -34,6 +35,8 @@ OWN_SETTINGS = {
     "group.protocol": "use the option protocol",
     "group.instance.id": "it is the worker's name (celery worker -n NAME), see the option static_membership",
 }
+#: Keys of `broker_use_ssl`, with or without `ssl_` before them.
+TLS_FILES = {"ca_certs": "ssl.ca.location", "certfile": "ssl.certificate.location", "keyfile": "ssl.key.location"}
 #: Where zero or less means something.
 LEAST = {"replication_factor": -1, "delivery_limit": 0}
 CHOICES = {"protocol": ("classic", "consumer")}
@@ -58,7 +61,8 @@ class Options:
     static_membership: bool = True
     dead_letter_suffix: str = ".dead"
     trim: bool = True
-    librdkafka: Mapping[str, Any] = field(default_factory=dict)
+    #: Not in the repr: passwords may be among them.
+    librdkafka: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Options:
@@ -89,7 +93,8 @@ class Options:
 
     @property
     def key(self) -> str:
-        return repr(self)
+        """The same for the same options; not to be shown, it has the passwords."""
+        return f"{self!r} {settings_key(self.librdkafka)}"
 
     def client_config(self, hosts: str, credentials: Mapping[str, Any]) -> dict[str, Any]:
         return {"bootstrap.servers": hosts, **credentials, **self._settings(())}
@@ -97,6 +102,11 @@ class Options:
     def group_of(self, topic: str) -> str:
         """Each queue has a group of its own: see consumer.py."""
         return f"{self.group_id}.{topic}"
+
+    @property
+    def reader_group(self) -> str:
+        """For clients that read without being members of a group: librdkafka looks for its coordinator anyway."""
+        return f"{self.group_id}.reader"
 
     def consumer_config(self, topic: str) -> dict[str, Any]:
         return {
@@ -181,16 +191,34 @@ class Address:
             named = next((url for url in urls if url.username), None)
             user = unquote(named.username or "") if named else None
             password = unquote(named.password or "") if named else None
+        credentials = _tls(client.ssl)
         if user:
-            credentials = {
+            credentials |= {
                 "security.protocol": "SASL_SSL" if client.ssl else "SASL_PLAINTEXT",
                 "sasl.mechanism": "PLAIN",
                 "sasl.username": user,
                 "sasl.password": password or "",
             }
-        else:
-            credentials = {"security.protocol": "SSL"} if client.ssl else {}
         return cls(",".join(hosts), credentials)
+
+
+def _tls(ssl: Any) -> dict[str, Any]:
+    """librdkafka's settings for Celery's `broker_use_ssl`: true, or a dictionary as for other brokers."""
+    if not ssl:
+        return {}
+    settings: dict[str, Any] = {"security.protocol": "SSL"}
+    for name, value in (ssl if isinstance(ssl, Mapping) else {}).items():
+        short = name.removeprefix("ssl_")
+        if short == "cert_reqs":
+            settings["enable.ssl.certificate.verification"] = value not in (CERT_NONE, "CERT_NONE", "none")
+        elif short in TLS_FILES:
+            settings[TLS_FILES[short]] = value
+        else:
+            raise ConfigurationError(
+                f"unknown key {name!r} in broker_use_ssl: it takes {', '.join(TLS_FILES)} and cert_reqs; "
+                "for all else there are librdkafka's ssl settings in broker_transport_options"
+            )
+    return settings
 
 
 def _host(url: ParseResult) -> str:

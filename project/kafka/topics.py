@@ -13,7 +13,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AclOperation, AdminClient, NewPartitions, NewTopic, OffsetSpec
 
-from .errors import UNKNOWN, BrokerUnavailable, checked
+from .diagnosis import refusal
+from .errors import NOT_ALLOWED, UNKNOWN, BrokerUnavailable, checked, denied
 from .groups import QUIET, Groups, Stored, patiently
 from .options import Options, settings_key
 from .shared import PerProcess
@@ -38,6 +39,8 @@ BROADCAST = Kind({"retention.ms": "600000", "segment.ms": "600000", "segment.byt
 TABLE = Kind({"cleanup.policy": "compact", "segment.ms": "3600000", "segment.bytes": _SEGMENT}, partitions=1)
 #: How long a topic's number of partitions is believed, in seconds.
 REFRESH = 60.0
+#: A connection that doesn't serve in this many seconds is looked into.
+ASK_WHY_AFTER = 1.0
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
@@ -56,8 +59,14 @@ class Topics:
         self.groups = Groups(config, options.connect_timeout)
 
     def ping(self) -> None:
-        """Raises BrokerUnavailable where no broker answers in time."""
-        self._metadata()
+        """Raises BrokerUnavailable where no broker answers in time, AccessDenied where it refuses our credentials."""
+        try:
+            self._admin.list_topics(timeout=min(ASK_WHY_AFTER, self._timeout))
+        except KafkaException:
+            reason = refusal(self._config, ASK_WHY_AFTER)
+            if reason is not None:
+                raise BrokerUnavailable(f"no Kafka broker serves us: {reason}") from None
+            self._metadata()
 
     def partitions(self, topic: str, kind: Kind = QUEUE) -> int:
         """How many partitions `topic` has; it is made where it doesn't exist."""
@@ -170,7 +179,7 @@ class Topics:
     def _client(self) -> Consumer:
         client = self._measuring
         if client is None:
-            config = {**self._config, **QUIET, "group.id": "celery.offsets", "enable.auto.commit": False}
+            config = {**self._config, **QUIET, "group.id": self._options.reader_group, "enable.auto.commit": False}
             client = self._measuring = checked(Consumer, config)
         return client
 
@@ -202,6 +211,10 @@ class Topics:
         except KafkaException as exception:
             if exception.args[0].code() == but:
                 return False
+            if exception.args[0].code() in NOT_ALLOWED:
+                way_out = ", or make the topic beforehand" if action == "make" else ""
+                right = "Create on it" if action == "make" else f"{action.capitalize()} on it"
+                raise denied(exception.args[0], f"{action} topic {topic!r}", right + way_out) from exception
             raise BrokerUnavailable(f"can't {action} topic {topic!r}: {exception.args[0].str()}") from exception
         except TimeoutError as error:
             raise BrokerUnavailable(f"can't {action} topic {topic!r}: no answer in {self._timeout:g} s") from error

@@ -92,7 +92,7 @@ class KafkaCluster:
         for node in range(len(self.ports)):
             properties = self._write_properties(node)
             command = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
-            command += ["-t", cluster_id.read_text(), "-c", str(properties)]
+            command += [f"--cluster-id={cluster_id.read_text()}", "-c", str(properties)]  # an id may begin with "-"
             formats.append(self._run(node, command))
         for process in formats:
             if process.wait(READY_SECONDS):

@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from kombu import Connection, Exchange, Queue
@@ -20,6 +20,12 @@ from tests.servers import start_kafka, start_tansu
 OPTIONS = {"session_timeout": 6.0, "connect_timeout": 10.0}
 TANSU_OPTIONS = {**OPTIONS, "fetch.wait.max.ms": 10}
 _names = itertools.count()
+
+
+def skip_without_kafka(reason: Missing) -> NoReturn:
+    if os.environ.get("REQUIRE_ALL"):
+        raise reason
+    pytest.skip(f"no Apache Kafka here: {reason}")
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +43,7 @@ def kafka_address() -> Iterator[str]:
             settings={"group.initial.rebalance.delay.ms": "0", "group.min.session.timeout.ms": "1000"}
         )
     except Missing as reason:
-        if os.environ.get("REQUIRE_ALL"):
-            raise
-        pytest.skip(f"no Apache Kafka here: {reason}")
+        skip_without_kafka(reason)
     yield cluster.bootstrap
     cluster.stop()
 

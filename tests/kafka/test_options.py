@@ -96,3 +96,24 @@ def test_the_import_is_free_of_django_and_of_side_effects() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_broker_use_ssl_names_files_as_for_other_brokers() -> None:
+    files = {"ca_certs": "/ca.pem", "ssl_certfile": "/me.pem", "cert_reqs": "CERT_NONE"}
+    assert address("kafka://u:p@a:1", ssl=files).credentials == {
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "u",
+        "sasl.password": "p",
+        "ssl.ca.location": "/ca.pem",
+        "ssl.certificate.location": "/me.pem",
+        "enable.ssl.certificate.verification": False,
+    }
+    with pytest.raises(project.kafka.ConfigurationError, match="unknown key 'ca' in broker_use_ssl"):
+        address("kafka://a:1", ssl={"ca": "/ca.pem"})
+
+
+def test_passwords_among_the_options_are_not_shown() -> None:
+    options = Options.read({"sasl.password": "pass-word", "ssl.key.password": "pass-word"})
+    assert "pass-word" not in repr(options)
+    assert options.key != Options.read({"sasl.password": "another"}).key
