@@ -115,6 +115,12 @@ class Bindings:
             self._catch_up(STALE_AFTER_MISS if missed else STALE_AFTER)
             return [row for row in self._rows.values() if row.exchange == exchange]
 
+    def durable_queues(self) -> set[str]:
+        """The queues that have a topic and are bound to anything."""
+        with self._lock:
+            self._catch_up(STALE_AFTER)
+            return {row.queue for row in self._rows.values() if not row.transient}
+
     def _catch_up(self, stale_after: float) -> None:
         """Read what others wrote. Raises BrokerUnavailable where that takes too long."""
         now = time.monotonic()

@@ -34,6 +34,10 @@ class ConfigurationError(ValueError):
     """A setting that can't work; the text names the setting and what to do."""
 
 
+class Refused(Exception):
+    """What an operator asked for can't be done; the text says why."""
+
+
 # What a broker says of a group member that has to join again; librdkafka does so by itself.
 REJOINING = frozenset(
     {

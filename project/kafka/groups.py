@@ -42,7 +42,11 @@ class Stored:
 class Member:
     client_id: str
     host: str
+    instance_id: str | None  # a static member's name
     assigned: frozenset[tuple[str, int]]  # topic, partition
+
+    def __str__(self) -> str:
+        return self.instance_id or f"{self.client_id}@{self.host.lstrip('/')}"
 
 
 class Groups:
@@ -122,7 +126,8 @@ class Groups:
 
 def _member(told: Any) -> Member:
     assignment = told.assignment.topic_partitions if told.assignment is not None else ()
-    return Member(told.client_id, told.host, frozenset((part.topic, part.partition) for part in assignment))
+    assigned = frozenset((part.topic, part.partition) for part in assignment)
+    return Member(told.client_id, told.host, told.group_instance_id, assigned)
 
 
 def patiently(call: Callable[[], T], timeout: float) -> T:

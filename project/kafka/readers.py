@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 
-from .groups import Groups
+from .groups import Member, Stored
 from .options import Options
 from .topics import Topics
 
@@ -21,6 +22,16 @@ FOREIGN_FOR = 300.0
 
 class Incomplete(Exception):
     """It can't be told who reads the topics; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A group, which of the topics it reads, what it has stored for them, and its members."""
+
+    group: str
+    topics: frozenset[str]
+    stored: Mapping[Part, Stored]
+    members: list[Member]
 
 
 class Readers:
@@ -40,12 +51,30 @@ class Readers:
         if not self._topics.may_see_groups():
             raise Incomplete("the right Describe on the cluster is missing: there may be groups that can't be seen")
         counts = self._topics.counts()
-        own = {self._options.group_of(topic) for topic in counts}
-        groups: Groups = self._topics.groups
-        others = {group: active for group, active in groups.listed().items() if group not in own}
-        members = groups.members(group for group, active in others.items() if active)
         needed: dict[Part, int] = {}
-        for group, active in others.items():
+        for reader in self._ask(topics, counts, {self._options.group_of(topic) for topic in counts}, cancelled):
+            for topic in reader.topics:
+                for part in ((topic, number) for number in range(counts.get(topic, 0))):
+                    # Nothing stored: it has to begin yet.
+                    offset = reader.stored[part].offset if part in reader.stored else 0
+                    needed[part] = min(offset, needed.get(part, offset))
+        return needed
+
+    def all_of(self, topics: Collection[str]) -> list[Reader]:
+        """Every group that can be seen and reads these topics, our own too."""
+        return list(self._ask(topics, self._topics.counts(), frozenset(), lambda: False))
+
+    def _ask(
+        self,
+        topics: Collection[str],
+        counts: Mapping[str, int],
+        leave_out: Collection[str],
+        cancelled: Callable[[], bool],
+    ) -> Iterator[Reader]:
+        groups = self._topics.groups
+        listed = {group: active for group, active in groups.listed().items() if group not in leave_out}
+        members = groups.members(group for group, active in listed.items() if active)
+        for group, active in listed.items():
             assigned = {part for member in members.get(group, ()) for part in member.assigned}
             here = {topic for topic, _ in assigned}
             here |= {topic for topic in topics if active and group.endswith(f".{topic}")}
@@ -57,14 +86,11 @@ class Readers:
             parts = [(topic, number) for topic in asked for number in range(counts.get(topic, 0))]
             stored = groups.committed_once(group, parts)
             here |= {topic for topic, _ in stored}
-            for part in parts:
-                if part[0] in here:
-                    # Nothing stored: it has to begin yet.
-                    offset = stored[part].offset if part in stored else 0
-                    needed[part] = min(offset, needed.get(part, offset))
-                else:
-                    self._note_foreign(group, part[0])
-        return needed
+            for topic in asked:
+                if topic not in here:
+                    self._note_foreign(group, topic)
+            if here.intersection(asked):
+                yield Reader(group, frozenset(here.intersection(asked)), stored, members.get(group, []))
 
     def _is_foreign(self, group: str, topic: str) -> bool:
         with self._lock:
