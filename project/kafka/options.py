@@ -22,7 +22,7 @@ CONSUMER_SETTINGS = (
 PRODUCER_SETTINGS = (
     "acks", "batch.", "compression.", "delivery.timeout.ms", "enable.idempotence", "linger.ms", "message.send.",
     "message.timeout.ms", "partitioner", "queue.buffering.", "request.required.acks", "request.timeout.ms", "retries",
-    "sticky.", "transactional.",
+    "sticky.", "topic.metadata.propagation.", "transactional.",
 )  # fmt: skip
 #: Settings of librdkafka without a dot in their name.
 DOTLESS = frozenset({"acks", "debug", "oauth_cb", "partitioner", "retries"})
@@ -128,6 +128,9 @@ class Options:
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": 0,
+            # A topic is looked up, or made, before anything is sent to it. One that is gone after that is soon known to
+            # be so, and made again, instead of after 30 s.
+            "topic.metadata.propagation.max.ms": 1000,
             "message.timeout.ms": int(self.publish_timeout * 1000),
             **self._settings(PRODUCER_SETTINGS),
         }
