@@ -92,9 +92,17 @@ class Channel(QueueChannel):
                 message = self._receive(record, no_ack)
                 if message is not None:
                     delivered += 1
-                    callback(message)
+                    self._hand_over(message, record, callback)
                     break
         return delivered
+
+    def _hand_over(self, message: Any, record: Record, callback: Callable[[Any], Any]) -> None:
+        try:
+            callback(message)
+        except Exception:
+            # Celery ends in order where it can't make a task of a message; the next worker would do so again.
+            record.blame()
+            raise
 
     def _deliver_broadcasts(self) -> int:
         """Only what reached a queue counts: who waits for one reply must not take another client's for an answer."""

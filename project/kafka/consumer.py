@@ -67,6 +67,9 @@ class Record:
     def finish(self) -> None:
         self.consumer.finish(self)
 
+    def blame(self) -> None:
+        self.consumer.blame(self)
+
 
 class GroupConsumer:
     """Consumes one topic as a member of its group, and commits what is finished.
@@ -135,6 +138,11 @@ class GroupConsumer:
             record.tracker.finish(record.offset)
             if not record.tracker.running:
                 self._changed.notify_all()
+
+    def blame(self, record: Record) -> None:
+        """The application failed on receiving the record. Should it end by that, even in order, it counts."""
+        with self._changed:
+            record.tracker.blame(record.offset)
 
     def retire(self) -> None:
         """Take nothing more, and leave the group once what was taken is finished.

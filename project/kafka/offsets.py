@@ -34,6 +34,7 @@ class PartitionTracker:
         #: The offset after the last one ever delivered; None: nothing known.
         self._end = None if committed is None else stored.end
         self._running: set[int] = set()
+        self._blamed: set[int] = set()
         self._deliveries = stored.deliveries
         self._runs_size = 0  # of the metadata when it was last encoded, and what was finished since may add at most
         self._before = (committed or 0) - 1  # the last offset that came, or would have
@@ -112,9 +113,15 @@ class PartitionTracker:
             self._deliveries[offset] -= 1
             self.dirty = True
 
+    def blame(self, offset: int) -> None:
+        """The record was too much for the application: its delivery counts whatever happens now."""
+        if offset in self._running:
+            self._blamed.add(offset)
+
     def finish(self, offset: int) -> None:
         """The application is done with the record, whatever came of it."""
         self._running.discard(offset)
+        self._blamed.discard(offset)
         self._unfinished.pop(offset, None)
         self._deliveries.pop(offset, None)
         self._runs_size += 4  # two short numbers, where it makes a gap
@@ -150,14 +157,16 @@ class PartitionTracker:
     def position(self, limit: int = METADATA_BYTES, leaving: bool = False) -> tuple[int, str] | None:
         """The offset to commit and at most `limit` bytes of metadata; None where nothing is known yet.
 
-        Who leaves in order takes back the deliveries of what it hands over: nothing was wrong with those.
+        Who leaves in order takes back the deliveries of what it hands over: nothing was wrong with those, but for
+        what is to blame for the end.
         """
         if self._end is None:
             return None
         offset = next(iter(self._unfinished), self._end)
         deliveries = self._deliveries
         if leaving:
-            back = {offset: deliveries[offset] - 1 for offset in self._running if offset in deliveries}
+            innocent = self._running - self._blamed
+            back = {offset: deliveries[offset] - 1 for offset in innocent if offset in deliveries}
             deliveries = {**deliveries, **back}
         position = Position(offset, self._end, list(self._unfinished), deliveries, None if leaving else self.crashes)
         metadata, self._runs_size = position.encode(limit)
