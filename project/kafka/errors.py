@@ -6,6 +6,7 @@ All of them are kombu's ``OperationalError``, which is what Celery catches aroun
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from click import ClickException
 from confluent_kafka import KafkaError, KafkaException
 from kombu.exceptions import OperationalError
 
@@ -30,8 +31,11 @@ class MessageTooLarge(PublishFailed):
     """The message is larger than the client's or the topic's limit: sending it again can't help."""
 
 
-class ConfigurationError(ValueError):
-    """A setting that can't work; the text names the setting and what to do."""
+class ConfigurationError(ClickException, ValueError):
+    """A setting that can't work; the text names the setting and what to do.
+
+    Celery's command line is click's: it says such an error in one line and ends.
+    """
 
 
 class Refused(Exception):
