@@ -25,10 +25,9 @@ from .topics import TABLE, Topics
 
 logger = logging.getLogger(__name__)
 
-#: How old the table may be when a message is routed by it, in seconds. A direct exchange that knows no queue for a
-#: message looks again at once: a reply is sent to a queue that was bound a moment ago.
+#: How old the table may be when a message is routed by it, in seconds. Where it has no queue for a message it is read
+#: again at once, however new it is: a reply is sent to a queue that was bound a moment ago.
 STALE_AFTER = 1.0
-STALE_AFTER_MISS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ class Bindings:
     def of(self, exchange: str, missed: bool = False) -> list[Binding]:
         """The bindings to an exchange; `missed` where the ones known before had no queue for a message."""
         with self._lock:
-            self._catch_up(STALE_AFTER_MISS if missed else STALE_AFTER)
+            self._catch_up(0.0 if missed else STALE_AFTER)
             return [row for row in self._rows.values() if row.exchange == exchange]
 
     def durable_queues(self) -> set[str]:
@@ -131,12 +130,17 @@ class Bindings:
             if self._position < end:
                 # Paused in between: nobody needs the news until a message is routed.
                 self._consumer.resume([self._partition])
+                self._stir()
                 while self._position < end:
                     self._read(now + self._options.connect_timeout, end)
                 self._consumer.pause([self._partition])
         except KafkaException as exception:
             raise BrokerUnavailable(f"the table of bindings: {exception.args[0].str()}") from exception
         self._read_at = now
+
+    def _stir(self) -> None:
+        """Have librdkafka fetch now: what serves the broker sleeps up to a second, and only a request wakes it."""
+        self._consumer.get_watermark_offsets(self._partition, timeout=self._options.connect_timeout, cached=False)
 
     def _read(self, deadline: float, end: int) -> None:
         message = self._consumer.poll(0.05)
@@ -146,8 +150,10 @@ class Bindings:
         if message is None or error is not None:
             # The last records before `end` may be gone by compaction: then the position passes them unseen.
             self._position = max(self._position, self._consumer.position([self._partition])[0].offset)
-            if self._position < end and time.monotonic() > deadline:
-                raise BrokerUnavailable("the table of bindings can't be read in time")
+            if self._position < end:
+                if time.monotonic() > deadline:
+                    raise BrokerUnavailable("the table of bindings can't be read in time")
+                self._stir()
             return
         key, value = message.key() or b"", message.value()
         self._position = (message.offset() or 0) + 1

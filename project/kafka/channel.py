@@ -82,7 +82,10 @@ class Channel(QueueChannel):
             self._members[queue].retire()
 
     def deliver_next(self) -> int:
-        """Hand the next message of each queue to its callback, up to the prefetch limit; returns how many."""
+        """Hand the next message of each queue, and the next broadcast, to their callbacks; returns how many.
+
+        Not more than the prefetch limit allows.
+        """
         # Remote control first: it may be about the very tasks.
         delivered = self._deliver_broadcasts()
         for queue, (callback, no_ack) in tuple(self._callbacks.items()):
@@ -107,7 +110,7 @@ class Channel(QueueChannel):
     def _deliver_broadcasts(self) -> int:
         """Only what reached a queue counts: who waits for one reply must not take another client's for an answer."""
         delivered = 0
-        while self._reader is not None and (item := self._reader.take()) is not None:
+        while not delivered and self._reader is not None and (item := self._reader.take()) is not None:
             topic, offset, value = item
             try:
                 raw = decode(value)

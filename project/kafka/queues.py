@@ -35,7 +35,7 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         """Store a message in every queue that the exchange routes it to. Raises PublishFailed or BrokerUnavailable."""
         self._inplace_augment_message(message, exchange, routing_key)
         if exchange:
-            durable, transient = self._route(exchange, routing_key)
+            durable, transient = self._route(exchange, routing_key, look_again=not self._is_event(exchange, message))
         else:
             transient = self._is_transient(routing_key)
             durable = set() if transient else {routing_key}
@@ -50,17 +50,23 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
     def _broadcast(self, exchange: str, message: Message) -> None:
         topic = broadcast_topic(self.options.topic_prefix, exchange)
         self._topics.partitions(topic, BROADCAST)
-        if message["properties"].get("delivery_mode") == 1 and self._type_of(exchange) == "topic":
-            # Events: a worker has better things to do than to wait for the confirmation of each.
+        if self._is_event(exchange, message):
             self._producer.post(topic, encode(message))
         else:
             self._producer.send(topic, encode(message))
 
-    def _route(self, exchange: str, routing_key: str) -> tuple[set[str], bool]:
-        """The durable queues that a message goes to, and whether any transient one does."""
+    def _is_event(self, exchange: str, message: Message) -> bool:
+        """A worker has better things to do than to wait for each: most of the time nobody listens."""
+        return message["properties"].get("delivery_mode") == 1 and self._type_of(exchange) == "topic"
+
+    def _route(self, exchange: str, routing_key: str, look_again: bool) -> tuple[set[str], bool]:
+        """The durable queues that a message goes to, and whether any transient one does.
+
+        `look_again` where the bindings that are known have no queue for it.
+        """
         rows = self._bindings.of(exchange)
         matching = self._match(exchange, routing_key, rows)
-        if not matching and self._type_of(exchange) == "direct":
+        if not matching and look_again:
             rows = self._bindings.of(exchange, missed=True)
             matching = self._match(exchange, routing_key, rows)
         transient = {row.queue for row in rows if row.transient}

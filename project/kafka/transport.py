@@ -126,9 +126,12 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
                 pass  # another thread has read it
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
-        """Deliver what is ready, or wait for it. Raises socket.timeout after `timeout` seconds."""
+        """Deliver one message of each queue, or wait for it. Raises socket.timeout after `timeout` seconds.
+
+        Not all that is ready: who waits for two replies calls this twice, and would wait in vain after both at once.
+        """
         deadline = None if timeout is None else monotonic() + timeout
-        while not self.deliver_ready():
+        while not self._deliver_round():
             if not self.wait(None if deadline is None else deadline - monotonic()):
                 raise TimeoutError
 
@@ -136,12 +139,15 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         """Deliver messages until none is ready or the prefetch limits are reached; returns how many."""
         total = 0
         while total < BURST:
-            delivered: int = sum(channel.deliver_next() for channel in tuple(self.channels))
+            delivered = self._deliver_round()
             total += delivered
             if not delivered:
                 return total
         self.wake()
         return total
+
+    def _deliver_round(self) -> int:
+        return sum(channel.deliver_next() for channel in tuple(self.channels))
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Deliver when the bell rings, and on each turn of the loop: an ack may have made room."""

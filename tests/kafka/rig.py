@@ -44,7 +44,7 @@ class Rig:
         command += ["-n", f"{name}@test", "-c", "2", *arguments]
         with (self.logs / f"{name}.log").open("ab") as log:
             worker = subprocess.Popen(
-                command, env={**os.environ, **self.environment}, stdout=log, stderr=log, start_new_session=True
+                command, env=self.process_environment(), stdout=log, stderr=log, start_new_session=True
             )
         self.workers.append(worker)
         return worker
@@ -52,8 +52,13 @@ class Rig:
     def celery(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """`celery …` as a user types it."""
         command = [sys.executable, "-m", "celery", "-A", self.module, *arguments]
-        environment = {**os.environ, **self.environment}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        return subprocess.run(
+            command, env=self.process_environment(), capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def process_environment(self) -> dict[str, str]:
+        """Without this test run's Django settings: Celery would load them into each process."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("DJANGO")} | self.environment
 
     def notes(self) -> list[str]:
         """What tasks of features.py said."""
@@ -98,4 +103,5 @@ class Rig:
         for worker in self.workers:
             if worker.poll() is None:
                 self.kill(worker)
+        self.app.pool.force_close_all()
         self.app.close()
