@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from .broadcast import BroadcastReader
 from .consumer import GroupConsumer, Record, join_all
 from .errors import BrokerUnavailable, MessageTooLarge
+from .purges import shared_watch
 from .qos import QoS
 from .queues import QueueChannel
 from .records import (
@@ -168,6 +169,7 @@ class Channel(QueueChannel):
             }
             trimmer = shared_trimmer(self._topics, self.options) if self.options.trim else None
             member = self._members[queue] = GroupConsumer(topic, config, self.options, self.connection.wake, trimmer)
+            shared_watch(self._topics).add(member)
         return member
 
     def _receive(self, record: Record, no_ack: bool) -> Any | None:

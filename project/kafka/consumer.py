@@ -172,6 +172,28 @@ class GroupConsumer:
                 self._ready_bytes += len(record.value)
         self._notify()
 
+    def waiting(self) -> dict[int, PartitionTracker]:
+        """The partitions of which something waits here."""
+        with self._changed:
+            return {record.partition: record.tracker for record in (*self._ready, *self._suspects)}
+
+    def pass_over(self, number: int, tracker: PartitionTracker, begin: int) -> None:
+        """The log of a partition begins at `begin` now: what waits from before that was purged."""
+
+        def purged(record: Record) -> bool:
+            return record.tracker is tracker and record.offset < begin and not tracker.runs(record.offset)
+
+        with self._changed:
+            if not self._partitions.has(number, tracker):
+                return
+            tracker.begin = begin
+            for waiting in (self._ready, self._suspects):
+                for record in [record for record in waiting if purged(record)]:
+                    waiting.remove(record)
+                    self._ready_bytes -= len(record.value)
+                    tracker.finish(record.offset)
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """Begin to leave: commit what is finished; what is not goes to another member. `join` waits for it."""
         with self._changed:

@@ -33,9 +33,10 @@ class Stored:
         known = decode(self.offset, self.metadata)
         return sum(begin <= offset < end for offset in known.unfinished) + max(0, end - max(known.end, begin))
 
-    def unseen(self, begin: int, end: int) -> int:
-        """How many of them no member has got yet, as far as the last commit tells."""
-        return max(0, end - max(decode(self.offset, self.metadata).end, begin))
+    def waiting(self, begin: int, end: int) -> int:
+        """How many of them have not been handed to a task yet, as far as the last commit tells."""
+        handed = decode(self.offset, self.metadata).deliveries
+        return self.unfinished(begin, end) - sum(begin <= offset < end for offset in handed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class PartitionTracker:
         #: Changed since the last commit. From the beginning: the commit also tells that somebody has the partition.
         self.dirty = self._end is not None
         self.owned = False  # what is stored says that somebody has the partition, so that a crash is noticed
+        self.begin = 0  # what is before it was purged, and needs nothing more
 
     def _count_crash(self, crashes: int | None) -> None:
         self.crashes = 0 if crashes is None else crashes + 1
@@ -65,6 +66,7 @@ class PartitionTracker:
         self._before = (committed or 0) - 1
         self.dirty = self._end is not None
         self.owned = False
+        self.begin = 0
 
     # --- a record's life --------------------------------------------------------------------------------------------
 
@@ -79,6 +81,12 @@ class PartitionTracker:
         while self._expected and self._expected[0] < offset:
             # The log no longer holds it (deleted or compacted): waiting for it would hold up commits for ever.
             self.finish(self._expected.popleft())
+        if offset < self.begin and offset not in self._running:
+            if self._expected and self._expected[0] == offset:
+                self._expected.popleft()
+            self._end = max(self._end or 0, offset + 1)
+            self.finish(offset)
+            return None
         if self._end is not None and offset < self._end:
             if offset not in self._unfinished or offset in self._running:
                 return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from confluent_kafka import KafkaError, KafkaException
 from kombu.exceptions import ChannelError
 
@@ -11,9 +13,12 @@ from .options import Options
 from .readers import Incomplete, Readers
 from .topics import Topics
 
+logger = logging.getLogger(__name__)
+
 
 def purge(topics: Topics, options: Options, topic: str) -> int:
-    """Returns how many records that skipped. What a worker has in hand still runs.
+    """Returns how many records that skipped. What a worker has in hand still runs, and what it begins within about a
+    second (see purges.py).
 
     Raises ChannelError where the queue is consumed right now and records can't be deleted.
     """
@@ -33,7 +38,7 @@ def purge(topics: Topics, options: Options, topic: str) -> int:
     # Only members may commit: delete the records instead, and the members go on behind them.
     _refuse_unless_deletable(topics, options, topic)
     topics.delete_records({part: end for part, (_, end) in bounds.items()})
-    return sum(before[part].unseen(begin, end) for part, (begin, end) in bounds.items())
+    return sum(before[part].waiting(begin, end) for part, (begin, end) in bounds.items())
 
 
 def _has_members(error: BrokerUnavailable) -> bool:
@@ -42,16 +47,18 @@ def _has_members(error: BrokerUnavailable) -> bool:
 
 
 def _refuse_unless_deletable(topics: Topics, options: Options, topic: str) -> None:
+    reason = _why_not(topics, options, topic)
+    if reason:
+        text = f"{topic} can't be purged while it is consumed, stop its workers first: {reason}"
+        logger.warning(text)  # `celery purge` says nothing of a channel's errors
+        raise ChannelError(text)
+
+
+def _why_not(topics: Topics, options: Options, topic: str) -> str:
+    if not topics.may_delete_records(topic):
+        return "the broker can't delete records, or doesn't let this user"
     try:
         others = Readers(topics, options).needed([topic])
-    except Incomplete as reason:
-        raise ChannelError(f"{topic} can't be purged while it is consumed, stop its workers first: {reason}") from None
-    if others:
-        raise ChannelError(
-            f"{topic} can't be purged while it is consumed, stop its workers first: another group reads it too"
-        )
-    if not topics.may_delete_records(topic):
-        raise ChannelError(
-            f"{topic} can't be purged while it is consumed, stop its workers first: the broker lets nobody delete "
-            "records here, or not this user"
-        )
+    except Incomplete as incomplete:
+        return str(incomplete)
+    return "another group reads it too" if others else ""

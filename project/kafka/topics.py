@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -114,6 +114,10 @@ class Topics:
         parts = [(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
         begins, ends = self._offsets(parts, EARLIEST), self._offsets(parts, LATEST)
         return {part: (begins[part], ends[part]) for part in parts}
+
+    def begins(self, parts: Collection[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """The first offset that each partition has."""
+        return self._offsets(parts, EARLIEST)
 
     def counts(self) -> dict[str, int]:
         """How many partitions each topic of the cluster has."""

@@ -215,3 +215,19 @@ def test_who_leaves_in_order_leaves_no_crash_behind() -> None:
     tracker.start(5)
     after = PartitionTracker(*(tracker.position(leaving=True) or (0, "")))
     assert (after.crashes, after.deliveries(5), after.arrive(5)) == (0, 0, True)
+
+
+def test_what_was_purged_needs_nothing_more_but_what_runs_does() -> None:
+    tracker = PartitionTracker(10, Position(10, 14, [10, 11, 13]).encode()[0])
+    assert tracker.arrive(10) is True
+    tracker.start(10)
+    tracker.begin = 20
+    assert [tracker.arrive(offset) for offset in (11, 13, 14, 15)] == [None] * 4
+    assert tracker.arrive(20) is False
+    position = tracker.position()
+    assert position is not None
+    assert decode(*position).unfinished == [10, 20]
+    tracker.finish(10)
+    position = tracker.position()
+    assert position is not None
+    assert position[0] == 20
