@@ -53,7 +53,8 @@ def ids(answers: dict[str, Any]) -> set[str]:
 
 
 def queues(rig: Rig, worker: str) -> list[str]:
-    return [queue["name"] for queue in ask(rig, "inspect", "active_queues", workers=(worker,))[worker]]
+    node = f"{worker}@test"
+    return [queue["name"] for queue in rig.app.control.inspect([node], timeout=WAIT).active_queues()[node]]
 
 
 def test_each_question_is_answered_by_every_worker(rig: Rig) -> None:
