@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
         ("life", "SECONDS", "from a worker's first task to its kill, on average (a quarter: from its start)"),
         ("task", "SECONDS", "how long a task takes, on average"),
         ("seed", "N", "decides the moments of the kills"),
-        ("broker-kills", "N", "how often the broker is killed and started again"),
+        ("broker-kills", "N", "how often the broker is killed too, after a kill of a worker"),
         ("pool", "NAME", "prefork, threads or solo"),
         ("concurrency", "N", "tasks at once in each worker"),
         ("patience", "SECONDS", "without progress, then what is missing counts as lost"),

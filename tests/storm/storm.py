@@ -97,8 +97,8 @@ class Storm:
         ]
         # The last tasks are published while the last workers are killed.
         self._publisher = Publisher(self._app, plan.messages, plan.messages / max(plan.length, 1.0), plan.task)
-        moments = random.Random(f"{plan.seed} broker")
-        self._broker_kills = sorted(moments.uniform(0, plan.length) for _ in range(plan.broker_kills))
+        #: After how many kills of workers the broker is killed.
+        self._broker_kills = broker_kills(plan)
 
     def run(self, restart_broker: Callable[[], None] | None = None) -> Outcome:
         """Raises what made the publisher fail. `restart_broker` kills the broker and starts it again."""
@@ -125,10 +125,10 @@ class Storm:
         while self._publisher.error is None:
             for worker in self._workers:
                 worker.tend(self.runs.workers)
-            now = time.monotonic()
-            if restart_broker is not None and self._broker_kills and now - began >= self._broker_kills[0]:
+            if restart_broker is not None and self._broker_kills and self._kills() > self._broker_kills[0]:
                 self._broker_kills.pop(0)
                 restart_broker()
+            now = time.monotonic()
             raging = not all(worker.over for worker in self._workers)
             if raging:
                 storm_over = now
@@ -156,9 +156,11 @@ class Storm:
             size: int = connection.default_channel._size(queue)
             return size
 
+    def _kills(self) -> int:
+        return sum(len(worker.kills) for worker in self._workers)
+
     def _tell(self, seconds: float, done: int) -> None:
-        kills = sum(len(worker.kills) for worker in self._workers)
-        text = f"{seconds:5.0f} s: {self._publisher.confirmed} published, {done} done, {kills} kills"
+        text = f"{seconds:5.0f} s: {self._publisher.confirmed} published, {done} done, {self._kills()} kills"
         print(text, file=sys.stderr, flush=True)
 
     def _outcome(self, storm_seconds: float, seconds: float) -> Outcome:
@@ -190,3 +192,8 @@ class Storm:
             storm_seconds=storm_seconds,
             seconds=seconds,
         )
+
+
+def broker_kills(plan: Plan) -> list[int]:
+    moments = random.Random(f"{plan.seed} broker")
+    return sorted(moments.choices(range(plan.workers * plan.restarts), k=plan.broker_kills))
