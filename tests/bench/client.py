@@ -92,19 +92,19 @@ def mix(count: int, every: int, long: float, short: float, rate: float, seed: in
         work.delay(number, long if leg else short, leg)
 
 
-def probes(path: str, workers: list[int], timeout: float) -> dict[str, list[int]]:
-    """Publish probes until each of `workers` has run one; tells which have, once all of them are done."""
+def probes(path: str, workers: int, timeout: float) -> dict[str, list[int]]:
+    """Publish probes until so many workers have run one; tells which have, once all probes are done."""
     log = Trace(Path(path))
     deadline = time.monotonic() + timeout
     sent, again = 0, 0.0
     while time.monotonic() < deadline:
         ran = log.of(Kind.PROBE)
-        if set(workers) <= {event.worker for event in ran}:
+        if len({event.worker for event in ran}) >= workers:
             if len(ran) >= sent:
                 break
         elif time.monotonic() > again:
             # Some for each, so that none is left out by chance; not so many that a slow start piles them up.
-            for _ in range(4 * len(workers)):
+            for _ in range(4 * workers):
                 probe.delay()
                 sent += 1
             again = time.monotonic() + 1.0

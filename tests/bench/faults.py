@@ -36,7 +36,7 @@ def kill(brokers: Brokers, peer: Peer, name: str, scale: Scale, takeover: bool) 
     with Stage(brokers, peer, name, prefetch=PREFETCH) as stage:
         victim = stage.worker(1, "-c", str(POOL))
         others = [stage.worker(2, "-c", str(POOL))] if takeover else []
-        stage.warm_up(victim, *others)
+        stage.warm_up(1 + len(others))
         stage.run("chains", count=count, seconds=0.005)
         if not stage.wait(lambda: distinct(stage.ended(1)) >= count // 4, timeout=60, stuck=STUCK):
             raise Unfinished(f"{distinct(stage.ended(1))} of {count} chains before the kill")
@@ -63,7 +63,7 @@ def leave(brokers: Brokers, peer: Peer, name: str, scale: Scale) -> Figures:
     count, seconds = scale.of(500, 150), 0.06
     with Stage(brokers, peer, name) as stage:
         first, second = stage.worker(1, "-c", str(POOL)), stage.worker(2, "-c", str(POOL))
-        stage.warm_up(first, second)
+        stage.warm_up(2)
         publisher = stage.client("chains", count=count, seconds=seconds)
         stage.wait(lambda: distinct(stage.ended(0)) >= count // 10, timeout=60, stuck=STUCK)
         third = stage.worker(3, "-c", str(POOL))

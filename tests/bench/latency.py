@@ -14,7 +14,8 @@ WARM_UP = 10
 
 
 def chain(stage: Stage, count: int, timeout: float) -> Figures:
-    stage.warm_up(stage.worker(1, "-c", "2"))
+    stage.worker(1, "-c", "2")
+    stage.warm_up()
     path = str(stage.trace.path)
     taken = stage.run("idle_chains", timeout + 30, count=WARM_UP + count, path=path, timeout=timeout)["milliseconds"]
     if len(taken) < WARM_UP + count:

@@ -32,7 +32,7 @@ def million(brokers: Brokers, peer: Peer, name: str, scale: Scale) -> Figures:
     count = 4000 if scale.quick else scale.tasks
     with Stage(brokers, peer, name, prefetch=PREFETCH) as stage:
         worker = stage.worker(1, "-c", "2")
-        stage.warm_up(worker)
+        stage.warm_up()
         feeder = Feeder(stage)
         base = stage.trace.count()
         memory, disk, times = [], [], []

@@ -65,6 +65,7 @@ class Brokers:
         self._absent: dict[str, str] = {}
         self.kafka: KafkaCluster | None = None
         self._redis: redis.Redis | None = None
+        self._admins: dict[str, AdminClient] = {}
 
     def __enter__(self) -> Brokers:
         return self
@@ -122,7 +123,9 @@ class Brokers:
                 for queue in queues:
                     channel.queue_delete(queue)
         if peer.broker in ("kafka", "tansu"):
-            admin = AdminClient({"bootstrap.servers": self._urls[peer.broker]})
+            if peer.broker not in self._admins:
+                self._admins[peer.broker] = AdminClient({"bootstrap.servers": self._urls[peer.broker]})
+            admin = self._admins[peer.broker]
             there = [queue for queue in queues if queue in admin.list_topics(timeout=10).topics]
             for future in admin.delete_topics(there, operation_timeout=10).values() if there else ():
                 future.result(15)

@@ -17,9 +17,10 @@ POOL = "2"
 def share(brokers: Brokers, peer: Peer, name: str, scale: Scale) -> Figures:
     count = scale.of(300, 60)
     with Stage(brokers, peer, name) as stage:
-        workers = stage.worker(1, "-c", POOL), stage.worker(2, "-c", POOL)
+        for number in (1, 2):
+            stage.worker(number, "-c", POOL)
         try:
-            stage.warm_up(*workers, timeout=40)
+            stage.warm_up(2, timeout=40)
         except Unfinished as reason:
             tell(f"  {reason}; the chains are published all the same")
         stage.run("chains", count=count, seconds=0.03)
@@ -35,8 +36,9 @@ def mix(brokers: Brokers, peer: Peer, name: str, scale: Scale) -> Figures:
     """Twenty tasks a second, where two workers of two have room for thirty-three."""
     count, every = scale.of(400, 100), 50
     with Stage(brokers, peer, name) as stage:
-        workers = stage.worker(1, "-c", POOL), stage.worker(2, "-c", POOL)
-        stage.warm_up(*workers)
+        for number in (1, 2):
+            stage.worker(number, "-c", POOL)
+        stage.warm_up(2)
         # The long ones come at the same places for every peer of a round, and at others in the next round.
         seed = int(name.split("-")[-2])
         stage.run("mix", count=count, every=every, long=5.0, short=0.02, rate=20, seed=seed)

@@ -148,13 +148,12 @@ class Stage:
             raise Unfinished(f"a client failed: {log.splitlines()[-1] if log else client.returncode}")
         return json.loads(output)
 
-    def warm_up(self, *workers: Worker, timeout: float = 60) -> None:
-        """Return once each of the workers has run a task. Raises Unfinished."""
-        numbers = [worker.number for worker in workers]
+    def warm_up(self, workers: int = 1, timeout: float = 60) -> None:
+        """Return once so many workers have run a task. Raises Unfinished."""
         path = str(self.trace.path)
-        ran = self.run("probes", timeout + 30, path=path, workers=numbers, timeout=timeout)["workers"]
-        if not set(numbers) <= set(ran):
-            raise Unfinished(f"only {len(ran)} of {len(numbers)} workers got tasks within {timeout:g} s")
+        ran = self.run("probes", timeout + 30, path=path, workers=workers, timeout=timeout)["workers"]
+        if len(ran) < workers:
+            raise Unfinished(f"only {len(ran)} of {workers} workers got tasks within {timeout:g} s")
 
     def ended(self, leg: int | None = None) -> list[Event]:
         return self.trace.of(Kind.ENDED, leg)
