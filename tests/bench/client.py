@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import sys
@@ -125,8 +126,25 @@ def events(rate: int, seconds: float) -> dict[str, float]:
     return {"rate": sent / (time.monotonic() - begun)}
 
 
+def monitor(seconds: float) -> dict[str, int]:
+    """Receive all events, as `celery events` and Flower do; tells how many task events came."""
+    received = 0
+    end = time.monotonic() + seconds
+
+    def on_event(event: dict[str, Any]) -> None:
+        nonlocal received
+        received += event["type"] == "task-succeeded"
+        receiver.should_stop = time.monotonic() > end
+
+    with bench.app.connection_for_read() as connection:
+        receiver = bench.app.events.Receiver(connection, handlers={"*": on_event})
+        with contextlib.suppress(TimeoutError):
+            receiver.capture(limit=None, timeout=seconds, wakeup=False)
+    return {"received": received}
+
+
 COMMANDS: dict[str, Any] = {
-    command.__name__: command for command in (fill, publish, chains, idle_chains, mix, probes, events)
+    command.__name__: command for command in (fill, publish, chains, idle_chains, mix, probes, events, monitor)
 }
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ class Brokers:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._admins.clear()  # before their brokers go
         self._stack.close()
 
     def url(self, peer: Peer) -> str:
@@ -124,7 +125,7 @@ class Brokers:
                     channel.queue_delete(queue)
         if peer.broker in ("kafka", "tansu"):
             if peer.broker not in self._admins:
-                self._admins[peer.broker] = AdminClient({"bootstrap.servers": self._urls[peer.broker]})
+                self._admins[peer.broker] = AdminClient({"bootstrap.servers": self._urls[peer.broker], "log_level": 2})
             admin = self._admins[peer.broker]
             there = [queue for queue in queues if queue in admin.list_topics(timeout=10).topics]
             for future in admin.delete_topics(there, operation_timeout=10).values() if there else ():
