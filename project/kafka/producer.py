@@ -14,10 +14,12 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
+from kombu.exceptions import OperationalError
 
 from .errors import UNKNOWN, MessageTooLarge, PublishFailed, checked, publish_error
 from .groups import QUIET
@@ -25,7 +27,7 @@ from .options import settings_key
 from .quiet import Repeats
 from .records import Headers
 from .shared import PerProcess
-from .topics import Topics
+from .topics import QUEUE, Kind, Topics
 
 logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())  # events that nobody takes: one line, not one for each
@@ -45,6 +47,40 @@ class Delivery:
         self.error = error
         self.done = True
         self.wake.set()
+
+    @property
+    def answer(self) -> KafkaError | None:
+        """What the broker, or librdkafka, says against the message, or that nothing was heard."""
+        return self.error if self.done else KafkaError(KafkaError._MSG_TIMED_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One of many messages for `send_all`. Its topic is made as `kind` where it isn't there."""
+
+    topic: str
+    value: bytes | None
+    headers: Headers | None = None
+    kind: Kind = QUEUE
+
+
+class Outcome(Delivery):
+    """What became of one of many: `failure` is None where it is stored. Where the topic's records get their time from
+    the broker, `ahead` is how far its clock is ahead of ours, in seconds, or a little less."""
+
+    __slots__ = ("ahead", "failure")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failure: OperationalError | None = None
+        self.ahead: float | None = None
+
+    def __call__(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            kind, milliseconds = message.timestamp()
+            if kind == TIMESTAMP_LOG_APPEND_TIME:
+                self.ahead = milliseconds / 1000 - time.time()
+        super().__call__(error, message)
 
 
 class Client:
@@ -119,10 +155,7 @@ class ConfirmedProducer:
             failure = publish_error(error, topic, len(value or b""))
             if isinstance(failure, MessageTooLarge):
                 raise failure from KafkaException(error)
-            self._topics.forget(topic)
-            if error.fatal() or error.code() == KafkaError._MSG_TIMED_OUT:
-                # A broker that has forgotten this producer's sequence refuses it for ever: begin a new one.
-                self._replace(client)
+            self._after_failure(client, topic, error)
             if error.code() not in UNKNOWN or time.monotonic() > deadline:
                 raise failure from KafkaException(error)
             # Deleted behind our back: it is made again, and the news of it needs a moment.
@@ -136,22 +169,59 @@ class ConfirmedProducer:
             logger.warning("not sent to %s: %s", topic, error)
         self._client.serve()
 
+    def send_all(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """Store many at once, and say of each what became of it. Raises nothing, and takes about `publish_timeout` at
+        the most."""
+        client, deadline = self._client, time.monotonic() + self._timeout
+        outcomes = [Outcome() for _ in messages]
+        for message, outcome in zip(messages, outcomes, strict=True):
+            try:
+                if time.monotonic() > deadline:
+                    raise PublishFailed(f"{message.topic!r}: no time was left for it")
+                self._begin(client, outcome, message.topic, message.value, message.headers, None, message.kind)
+            except OperationalError as failure:
+                outcome.failure = failure
+        for message, outcome in zip(messages, outcomes, strict=True):
+            if outcome.failure is None:
+                client.wait(outcome, deadline + 1.0)
+                if (error := outcome.answer) is not None:
+                    self._after_failure(client, message.topic, error)
+                    outcome.failure = publish_error(error, message.topic, len(message.value or b""))
+        return outcomes
+
     def _attempt(
         self, client: Client, topic: str, value: bytes | None, headers: Headers | None, key: bytes | None
     ) -> KafkaError | None:
         """What the broker, or librdkafka, says against the message; None where it is stored."""
         delivery = Delivery()
-        partition = next(self._turns) % self._topics.partitions(topic)
+        self._begin(client, delivery, topic, value, headers, key)
+        # librdkafka itself gives up after message.timeout.ms; the second on top covers its timer's grain.
+        client.wait(delivery, time.monotonic() + self._timeout + 1.0)
+        return delivery.answer
+
+    def _begin(
+        self,
+        client: Client,
+        delivery: Delivery,
+        topic: str,
+        value: bytes | None,
+        headers: Headers | None,
+        key: bytes | None,
+        kind: Kind = QUEUE,
+    ) -> None:
+        partition = next(self._turns) % self._topics.partitions(topic, kind)
         try:
             client.produce(topic, value, key=key, partition=partition, headers=headers, on_delivery=delivery)
         except BufferError as full:
             raise PublishFailed(f"{topic!r}: the local queue is full, the broker takes messages too slowly") from full
         except KafkaException as exception:
-            refused: KafkaError = exception.args[0]
-            return refused
-        # librdkafka itself gives up after message.timeout.ms; the second on top covers its timer's grain.
-        client.wait(delivery, time.monotonic() + self._timeout + 1.0)
-        return delivery.error if delivery.done else KafkaError(KafkaError._MSG_TIMED_OUT)
+            delivery.error, delivery.done = exception.args[0], True
+
+    def _after_failure(self, client: Client, topic: str, error: KafkaError) -> None:
+        self._topics.forget(topic)
+        if error.fatal() or error.code() == KafkaError._MSG_TIMED_OUT:
+            # A broker that has forgotten this producer's sequence refuses it for ever: begin a new one.
+            self._replace(client)
 
     def _replace(self, client: Client) -> None:
         if self._client is client:
