@@ -15,6 +15,7 @@ Direct, topic, fanout   yes, with bindings that every process sees
 Headers exchange        no
 Acknowledgement         each message by itself, in any order, from any thread
 Publishing              confirmed: returns when the broker has it, or raises within ``publish_timeout``
+ETA, countdown, retry   kept at the broker until shortly before they are due (``delay_after``), at no cost to workers
 Remote control, events  yes
 Priorities, TTL         no: a message's priority and expiration are carried, not acted upon
 Pools                   prefork, threads, solo. gevent and eventlet are refused: librdkafka would block them
@@ -65,6 +66,10 @@ that a promise above rests on.
 ``delivery_limit`` (10)
     A message that was handed out so often without an end, because the worker died or put it back, goes to the dead
     letters. 0 is no limit.
+``delay_after`` (10.0)
+    A task that is due later than this (ETA, countdown, retry) waits in a topic of the broker, and a worker has it only
+    for its last seconds. 0 switches that off: workers hold such tasks until they are due, in their memory and
+    unacknowledged. The client that publishes decides; its workers move what is in the topics in any case.
 ``max_buffered`` (256)
     Messages of a queue that wait in a worker beyond its prefetch limit.
 ``dead_letter_suffix`` (``".dead"``)

@@ -70,6 +70,7 @@ class Channel(QueueChannel):
         self._new_queue(queue)
         self._callbacks[queue] = callback, no_ack
         self._member(queue)
+        self.connection.move_delayed(self._topics, self._producer)
 
     def basic_cancel(self, consumer_tag: str) -> None:
         if consumer_tag not in self._consumers:

@@ -38,7 +38,7 @@ OWN_SETTINGS = {
 #: Keys of `broker_use_ssl`, with or without `ssl_` before them.
 TLS_FILES = {"ca_certs": "ssl.ca.location", "certfile": "ssl.certificate.location", "keyfile": "ssl.key.location"}
 #: Where zero or less means something.
-LEAST = {"replication_factor": -1, "delivery_limit": 0}
+LEAST = {"replication_factor": -1, "delivery_limit": 0, "delay_after": 0.0}
 CHOICES = {"protocol": ("classic", "consumer")}
 
 
@@ -59,6 +59,7 @@ class Options:
     delivery_limit: int = 10
     protocol: str = "classic"
     static_membership: bool = True
+    delay_after: float = 10.0
     dead_letter_suffix: str = ".dead"
     trim: bool = True
     #: Not in the repr: passwords may be among them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from typing import Any
 
 from amqp.protocol import queue_declare_ok_t
@@ -11,6 +12,7 @@ from kombu.transport import virtual
 
 from .bindings import Binding, Bindings, shared_bindings
 from .broadcast import TransientQueue, broadcast_topic
+from .delay import detour
 from .producer import ConfirmedProducer, shared_producer
 from .purge import purge
 from .records import Message, encode, topic_name
@@ -45,7 +47,8 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
             self._broadcast(exchange, message)
 
     def _put(self, queue: str, message: Message, **kwargs: Any) -> None:
-        self._producer.send(self._topic(queue), encode(message))
+        topic, headers = detour(message, self._topic(queue), time.time(), self.options, self._topics)
+        self._producer.send(topic, encode(message), headers)
 
     def _broadcast(self, exchange: str, message: Message) -> None:
         topic = broadcast_topic(self.options.topic_prefix, exchange)

@@ -37,6 +37,8 @@ QUEUE = Kind({"retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": _S
 BROADCAST = Kind({"retention.ms": "600000", "segment.ms": "600000", "segment.bytes": _SEGMENT}, partitions=1)
 #: A table keeps the newest record of each key.
 TABLE = Kind({"cleanup.policy": "compact", "segment.ms": "3600000", "segment.bytes": _SEGMENT}, partitions=1)
+#: One level of what is due later (see delay.py). One clock must say how long its records have waited: the broker's.
+DELAY = Kind({**QUEUE.config, "message.timestamp.type": "LogAppendTime"}, partitions=1)
 #: How long a topic's number of partitions is believed, in seconds.
 REFRESH = 60.0
 #: A connection that doesn't serve in this many seconds is looked into.

@@ -16,8 +16,10 @@ from kombu.utils.compat import detect_environment
 from .broadcast import TransientQueue
 from .channel import Channel
 from .errors import BrokerUnavailable, ConfigurationError
+from .mover import Mover, is_needed
 from .options import Address, Options
-from .topics import shared_topics
+from .producer import ConfirmedProducer
+from .topics import Topics, shared_topics
 
 #: Messages delivered in one go before the event loop sees to its other duties.
 BURST = 256
@@ -58,6 +60,7 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         self._rung = False
         self._lock = threading.Lock()
         self._loop: Any = None
+        self._mover: Mover | None = None
         self._pid = os.getpid()
 
     def driver_version(self) -> str:
@@ -89,7 +92,11 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         if os.getpid() != self._pid:
             return  # a forked child must not take the parent's consumers down
         self._unregister()
+        if self._mover is not None:
+            self._mover.stop()
         super().close_connection(connection)
+        if self._mover is not None:
+            self._mover.join()
         self._bell.close()
         self._ringer.close()
 
@@ -137,6 +144,8 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
 
     def deliver_ready(self) -> int:
         """Deliver messages until none is ready or the prefetch limits are reached; returns how many."""
+        if self._mover is not None:
+            self._mover.check()
         total = 0
         while total < BURST:
             delivered = self._deliver_round()
@@ -154,6 +163,12 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         self._loop = loop
         loop.add_reader(self._bell, self._deliver_on_bell)
         loop.on_tick.add(self._deliver_on_tick)
+
+    def move_delayed(self, topics: Topics, producer: ConfirmedProducer) -> None:
+        """Take part in moving what is due later, from now on: in workers only, others come and go."""
+        if self._loop is not None and self._mover is None and is_needed(self.options, topics):
+            config = self.options.client_config(self.address.hosts, self.address.credentials)
+            self._mover = Mover(config, self.options, topics, producer, self.wake)
 
     def _deliver_on_bell(self, *args: Any) -> None:
         self._on_bell()

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from typing import Any
 
 import redis
 from celery import Celery
@@ -62,3 +63,17 @@ def kill_child(number: int) -> None:
 def kill_worker(number: int) -> None:
     """Kill the worker with all its children, as a machine dies."""
     os.killpg(0, signal.SIGKILL)
+
+
+@app.task(name="at")
+def at(number: int) -> None:
+    """Note when it ran."""
+    traces.rpush(f"{QUEUE}:at", f"{number} {time.time()}")
+
+
+@app.task(name="again", bind=True, max_retries=1)
+def again(self: Any, number: int, countdown: float) -> None:
+    """Note when it ran, at the first try and at the second, `countdown` seconds later."""
+    at(number + self.request.retries)
+    if not self.request.retries:
+        raise self.retry(countdown=countdown)

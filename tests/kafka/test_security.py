@@ -103,6 +103,7 @@ def test_a_broker_that_is_not_trusted_or_speaks_another_protocol_is_told_with_it
 def worker_rights(prefix: str, group: str) -> list[Right]:
     operations = (AclOperation.READ, AclOperation.WRITE, AclOperation.CREATE)
     return [
+        (ResourceType.GROUP, f"{prefix}celery.delay", AclOperation.READ),
         *((ResourceType.TOPIC, prefix, operation) for operation in operations),
         (ResourceType.GROUP, group, AclOperation.READ),
     ]
@@ -181,9 +182,12 @@ def test_worker_client_and_operator_get_along_with_the_rights_in_the_docs(users:
 
 def test_a_worker_that_is_refused_says_why_and_stops(users: Users) -> None:
     """What no waiting mends: a supervisor or a person has to see it, not a silent process."""
-    whole = {kind: worker_rights(f"{users.name}-{kind}.", users.name) for kind in ("group", "create", "password")}
+    whole = {
+        kind: worker_rights(f"{users.name}-{kind}.", users.name) for kind in ("group", "delay", "create", "password")
+    }
     lacking = {
         "group": users.rig("group", f"{users.name}-group.", whole["group"][:-1]),
+        "delay": users.rig("delay", f"a-{users.name}.", worker_rights(f"a-{users.name}.", users.name)[1:]),
         "create": users.rig("create", f"{users.name}-create.", [*whole["create"][:-2], whole["create"][-1]]),
         "password": users.rig("password", f"{users.name}-password.", whole["password"], "not-the-password"),
     }
@@ -192,6 +196,7 @@ def test_a_worker_that_is_refused_says_why_and_stops(users: Users) -> None:
         assert worker.wait(60) != 0
     logs = {kind: rig.log(kind) for kind, rig in lacking.items()}
     assert re.search(rf"consume '{users.name}-group\.\S+'.*Grant Read on topic .* and on group", logs["group"])
+    assert re.search(rf"move delayed tasks.*Grant Read on .* and on group 'a-{users.name}.celery", logs["delay"])
     assert re.search(rf"make topic '{users.name}-create\.\S+'.*Grant Create on it, or make the topic", logs["create"])
     assert "the broker refuses the user name, the password or the token" in logs["password"]
     assert "not-the-password" not in logs["password"]

@@ -1,0 +1,104 @@
+"""Tasks that are due later wait in topics, not in a worker: in which one, and for how long.
+
+Each level is a topic whose every record waits as long as the level says. So its records come to their end in the order
+in which they were stored: only the first has to be watched, nothing is kept in memory, and what is done is a prefix
+that can be trimmed. A task passes through as many levels as make up its time, the longest first (mover.py takes it on);
+for the last seconds a worker holds it, by Celery's own clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from .errors import AccessDenied
+from .options import Options
+from .quiet import Repeats
+from .records import BadRecord, Headers, Message
+from .topics import DELAY, Topics
+
+logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
+
+#: How long a record of each level waits, in seconds: from 5 s to 3.8 days.
+LEVELS = tuple(5 * 4**power for power in range(9))
+#: A level is entered with this much time to spare, in seconds: so late may a record leave it without harm.
+SPARE = 2.0
+#: Of a record in a level: the topic that it is for, and when it is due, in seconds since 1970. Where that topic has
+#: refused it, how often.
+TARGET, DUE, TRIES = "celery-delay-topic", "celery-delay-until", "celery-delay-tries"
+
+
+def delay_topic(prefix: str, level: int | str) -> str:
+    return f"{prefix}celery.delay.{level}"
+
+
+def level_for(remaining: float, delay_after: float) -> int | None:
+    """The level for a task that is due in `remaining` seconds; None where it is for its queue."""
+    if delay_after <= 0 or remaining <= delay_after:
+        return None
+    return max((level for level in LEVELS if level + SPARE <= remaining), default=None)
+
+
+def due_at(headers: Mapping[str, Any]) -> float | None:
+    """When a Celery task is due, in seconds since 1970; None where it doesn't say so, or not in a way to be read."""
+    eta = headers.get("eta")
+    if not isinstance(eta, str) or "task" not in headers:
+        return None
+    try:
+        when = datetime.fromisoformat(eta)
+        # Celery's workers, too, take what has no zone for UTC.
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None  # the worker says so, as on any broker
+
+
+def detour(message: Message, topic: str, now: float, options: Options, topics: Topics) -> tuple[str, Headers | None]:
+    """The topic that a message for `topic` is written to now, and the record's headers.
+
+    Raises BrokerUnavailable where a delay topic can't be made just now.
+    """
+    due = due_at(message.get("headers") or {})
+    level = None if due is None else level_for(due - now, options.delay_after)
+    if due is None or level is None:
+        return topic, None
+    by = delay_topic(options.topic_prefix, level)
+    try:
+        topics.partitions(by, DELAY)
+    except AccessDenied as error:
+        logger.warning("tasks that are due later are held by workers: %s", error)
+        return topic, None
+    return by, Waiting(topic, due).headers()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a record in a level says of itself."""
+
+    target: str
+    due: float
+    tries: int = 0
+
+    def headers(self) -> Headers:
+        own: Headers = [(TARGET, self.target.encode()), (DUE, repr(self.due).encode())]
+        return [*own, (TRIES, str(self.tries).encode())] if self.tries else own
+
+    @classmethod
+    def read(cls, headers: Headers) -> tuple[Waiting, Headers]:
+        """Ours, and the headers that are not. Raises BadRecord."""
+        own = dict(headers)
+        try:
+            target, due, tries = own[TARGET], own[DUE], own.get(TRIES)
+            if not target:
+                raise ValueError("no topic")
+            waiting = cls(_text(target), float(_text(due)), int(_text(tries) or 0))
+        except (KeyError, ValueError) as error:
+            raise BadRecord(f"not a delayed message: {type(error).__name__}: {error}") from error
+        return waiting, [(name, value) for name, value in headers if name not in (TARGET, DUE, TRIES)]
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""

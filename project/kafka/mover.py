@@ -1,0 +1,285 @@
+"""Takes delayed messages on: from a level whose wait is over to the next one, or to the queue (see delay.py).
+
+One group for all levels; each worker process is a member, so that another goes on where one dies. What is moved is
+confirmed at its new place before it is committed as done at the old one: a crash repeats, and loses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from kombu.exceptions import OperationalError
+
+from .delay import LEVELS, delay_topic
+from .errors import NOT_ALLOWED, REFUSED, REJOINING, UNKNOWN, AccessDenied, BrokerUnavailable, checked, denied
+from .levels import Delayed, Level, aside, onward
+from .options import Options
+from .producer import ConfirmedProducer, Outgoing
+from .quiet import Repeats, librdkafka_logger
+from .records import Headers
+from .shared import Alive
+from .topics import DELAY, Topics
+
+logger = logging.getLogger(__name__)
+logger.addFilter(Repeats())
+
+#: How long a poll without news lasts at most, in seconds: so long a stop takes, and so late a wait may end.
+IDLE = 0.5
+#: So many at a time: a crash in between repeats them.
+BATCH = 100
+#: A fetch waits so long at the broker, in milliseconds: a record may be seen late, it waits 5 s at least.
+FETCH_WAIT = 1000
+#: What is done is deleted at most so often, in seconds.
+TRIM_EVERY = 60.0
+CLOSE_TIMEOUT = 15.0
+
+
+class Mover:
+    """A member of the group of all levels. `notify` is called from its thread should that end by an error."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        options: Options,
+        topics: Topics,
+        producer: ConfirmedProducer,
+        notify: Callable[[], None],
+    ) -> None:
+        self._pid = os.getpid()
+        self._options, self._topics, self._producer, self._notify = options, topics, producer, notify
+        self._seconds = {delay_topic(options.topic_prefix, level): level for level in LEVELS}
+        settings = {**config, **consumer_config(options), "on_commit": self._on_commit, "logger": librdkafka_logger}
+        self._consumer = checked(Consumer, settings)
+        self._levels: dict[tuple[str, int], Level] = {}
+        self._skew = 0.0
+        self._trim_at = time.monotonic() + TRIM_EVERY
+        self._stopping = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="kafka-mover", daemon=True)
+        _alive.add(self)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raises BrokerUnavailable where the thread has ended by an error."""
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Begin to leave: another worker goes on. `join` waits for it."""
+        self._stopping.set()
+
+    def join(self) -> None:
+        if os.getpid() == self._pid and self._thread is not threading.current_thread():
+            self._thread.join(CLOSE_TIMEOUT)
+            if self._thread.is_alive():
+                logger.warning("delayed tasks: could not leave in time; others go on when the session has timed out")
+
+    # --- the thread -------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._make_levels()
+            self._consumer.subscribe(
+                list(self._seconds), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            while not self._stopping.is_set():
+                self._fetch()
+                self._move()
+                self._pause_or_resume()
+                self._commit(self._levels.values(), asynchronous=True)
+                self._trim()
+        except AccessDenied as error:
+            self._error = error
+            self._notify()
+        except BaseException as error:  # whatever ends this thread must end the connection, or nobody moves on
+            logger.exception("delayed tasks: the mover stopped")
+            self._error = BrokerUnavailable(f"the mover of delayed tasks stopped: {error}")
+            self._notify()
+        finally:
+            self._leave()
+
+    def _make_levels(self) -> None:
+        """All of them, before they are needed: a client's first delayed task would wait until its level is noticed."""
+        if self._options.delay_after > 0:
+            for topic in self._seconds:
+                try:
+                    self._topics.partitions(topic, DELAY)
+                except OperationalError as error:
+                    logger.warning("delayed tasks: %s", error)
+
+    def _fetch(self) -> None:
+        wait = min((level.over_in(self._skew) for level in self._levels.values()), default=IDLE)
+        message = self._consumer.poll(min(max(wait, 0.0), IDLE))
+        if message is not None:
+            for arrived in (message, *self._consumer.consume(BATCH, 0)):
+                self._arrive(arrived)
+
+    def _arrive(self, message: Message) -> None:
+        error = message.error()
+        if error is not None:
+            if error.code() in NOT_ALLOWED:
+                topics, group = delay_topic(self._options.topic_prefix, "…"), mover_group(self._options)
+                raise denied(error, "move delayed tasks", f"Read on topics {topics!r} and on group {group!r}")
+            if error.fatal() or error.code() in REFUSED:
+                raise KafkaException(error)
+            if error.code() not in UNKNOWN:  # a level that nobody has made yet
+                logger.warning("delayed tasks: %s", error.str())
+            return
+        # A record, unlike an error, always has these; confluent_kafka's types don't say so.
+        key = cast(str, message.topic()), cast(int, message.partition())
+        level = self._levels.get(key)
+        if level is None:
+            return
+        offset, headers = cast(int, message.offset()), cast(Headers, message.headers() or [])
+        level.arrive(offset, message.value() or b"", headers, message.timestamp()[1] / 1000)
+
+    def _pause_or_resume(self) -> None:
+        """Nothing is fetched of a level behind a head that has to wait."""
+        for level in self._levels.values():
+            wanted = bool(level.heads)
+            if level.paused is not wanted:
+                change = self._consumer.pause if wanted else self._consumer.resume
+                change([TopicPartition(level.topic, level.partition)])
+                level.paused = wanted
+
+    # --- moving -----------------------------------------------------------------------------------------------------
+
+    def _move(self) -> None:
+        over = [(level, item) for level in self._levels.values() for item in level.take_over(self._skew)]
+        if not over:
+            return
+        refused = self._send(over, [onward(level, item, self._options) for level, item in over])
+        for _, item, failure in refused:
+            logger.warning("delayed tasks: not put into %s now: %s", item.target, failure)
+        # Others must not wait behind what one topic refuses.
+        stuck = self._send(
+            [(level, item) for level, item, _ in refused],
+            [aside(level, item, failure, self._options) for level, item, failure in refused],
+        )
+        for level in {id(level): level for level, _ in over}.values():
+            level.give_back([item for owner, item, _ in stuck if owner is level])
+        for level, _, failure in stuck:
+            logger.warning("delayed tasks: %s waits, its records can't be moved: %s", level.topic, failure)
+
+    def _send(
+        self, items: list[tuple[Level, Delayed]], messages: list[Outgoing]
+    ) -> list[tuple[Level, Delayed, OperationalError]]:
+        """Publish each item's message; returns the items that were not stored, with the reason."""
+        outcomes = self._producer.send_all(messages)
+        # A wait that seems over because the clocks differ would have its record written round and round.
+        self._skew = max((outcome.ahead for outcome in outcomes if outcome.ahead is not None), default=self._skew)
+        return [
+            (level, item, outcome.failure)
+            for (level, item), outcome in zip(items, outcomes, strict=True)
+            if outcome.failure is not None
+        ]
+
+    def _trim(self) -> None:
+        """Delete what is done: nobody else reads the levels."""
+        if not self._options.trim or time.monotonic() < self._trim_at:
+            return
+        self._trim_at = time.monotonic() + TRIM_EVERY
+        done = {key: level for key, level in self._levels.items() if (level.committed or 0) > level.trimmed}
+        try:
+            may = {topic: self._topics.may_delete_records(topic) for topic, _ in done}
+            before = {key: cast(int, level.committed) for key, level in done.items() if may[key[0]]}
+            self._topics.delete_records(before)
+        except OperationalError as error:
+            logger.debug("delayed tasks: what is done can't be deleted: %s", error)  # the trimmer tells of such things
+            return
+        for key, offset in before.items():
+            self._levels[key].trimmed = offset
+
+    # --- membership -------------------------------------------------------------------------------------------------
+
+    def _commit(self, levels: Iterable[Level], asynchronous: bool) -> None:
+        offsets = []
+        for level in levels:
+            if (position := level.position) is not None:
+                offsets.append(position)
+                level.committed = position.offset
+        if not offsets:
+            return
+        try:
+            if asynchronous:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            else:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as exception:
+            self._on_commit(exception.args[0], offsets)
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """What the broker didn't store is committed with the next round; a crash until then repeats."""
+        for part in partitions:
+            reason = error or part.error
+            level = self._levels.get((part.topic, part.partition))
+            if reason is not None and level is not None:
+                level.committed = None
+                if reason.code() not in REJOINING:
+                    logger.warning("delayed tasks: a commit failed: %s", reason.str())
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for part in partitions:
+            self._levels[part.topic, part.partition] = Level(part.topic, part.partition, self._seconds[part.topic])
+        logger.info("delayed tasks: got %d levels", len(partitions))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        going = (self._levels.get((part.topic, part.partition)) for part in partitions)
+        self._commit([level for level in going if level is not None], asynchronous=False)
+        self._on_lost(consumer, partitions)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for part in partitions:
+            self._levels.pop((part.topic, part.partition), None)
+
+    def _leave(self) -> None:
+        try:
+            self._commit(self._levels.values(), asynchronous=False)
+            self._consumer.close()
+        except (KafkaException, RuntimeError) as error:
+            logger.warning("delayed tasks: leaving the group failed: %s", error)
+        finally:
+            _alive.discard(self)
+
+
+def mover_group(options: Options) -> str:
+    return f"{options.topic_prefix}celery.delay"
+
+
+def is_needed(options: Options, topics: Topics) -> bool:
+    """Where delays are switched off, only what was delayed before has to be moved."""
+    levels = {delay_topic(options.topic_prefix, level) for level in LEVELS}
+    return options.delay_after > 0 or not levels.isdisjoint(topics.counts())
+
+
+def consumer_config(options: Options) -> dict[str, Any]:
+    config = {
+        **options.consumer_config("delay"),
+        # Whatever group consumes the queues: what is moved twice would come twice to all of them.
+        "group.id": mover_group(options),
+        "auto.offset.reset": "earliest",
+        "queued.min.messages": BATCH,
+        "queued.max.messages.kbytes": 1024,
+    }
+    config["fetch.wait.max.ms"] = max(FETCH_WAIT, int(config.get("fetch.wait.max.ms", 0)))
+    # Where workers come and go, each has to hear of it in time; here nobody waits for that.
+    if "session.timeout.ms" in config:
+        config["heartbeat.interval.ms"] = min(3000, config["session.timeout.ms"] // 3)
+    config.pop("group.instance.id", None)
+    return config
+
+
+def _stop_all(movers: tuple[Mover, ...]) -> None:
+    for mover in movers:
+        mover.stop()
+    for mover in movers:
+        mover.join()
+
+
+_alive: Alive[Mover] = Alive(_stop_all)

@@ -1,0 +1,198 @@
+"""Tasks that are due later: through which levels they go, and that no worker's end and no queue holds them up."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
+from hypothesis import given
+from hypothesis import strategies as st
+
+from project.kafka.delay import LEVELS, SPARE, Waiting, delay_topic, due_at, level_for
+from project.kafka.records import BadRecord
+from tests.kafka.rig import Rig
+from tests.waiting import eventually
+
+DAY = 86400.0
+
+
+# --- the levels -------------------------------------------------------------------------------------------------------
+
+
+@given(
+    remaining=st.floats(0.0, 40 * DAY),
+    delay_after=st.floats(0.1, 3600.0),
+    lags=st.lists(st.floats(0.0, SPARE), min_size=1),
+)
+def test_the_waits_of_the_levels_sum_up_to_a_time_shortly_before_a_task_is_due(
+    remaining: float, delay_after: float, lags: list[float]
+) -> None:
+    left, hops = remaining, 0
+    while (level := level_for(left, delay_after)) is not None:
+        left -= level + lags[hops % len(lags)]  # a level may be left somewhat late
+        hops += 1
+    assert left >= 0, "late"
+    if hops:
+        assert left <= max(delay_after, LEVELS[0] + SPARE), "the worker holds it longer than it has to"
+    assert hops <= 3 * len(LEVELS) + remaining / LEVELS[-1]
+
+
+def test_delays_can_be_switched_off() -> None:
+    assert level_for(3600.0, 0.0) is None
+
+
+@pytest.mark.parametrize(
+    "eta",
+    ["2026-11-24T12:00:00+00:00", "2026-11-24T15:00:00+03:00", "2026-11-24T12:00:00", "2026-11-24T12:00:00.000000Z"],
+)
+def test_an_eta_is_read_as_celery_reads_it(eta: str) -> None:
+    assert due_at({"task": "t", "eta": eta}) == datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"task": "t"}, {"task": "t", "eta": None}, {"task": "t", "eta": "soon"}, {"eta": "2026-11-24"}]
+)
+def test_what_names_no_readable_eta_is_not_delayed(headers: dict[str, Any]) -> None:
+    assert due_at(headers) is None
+
+
+@given(
+    target=st.text(min_size=1), due=st.floats(allow_nan=False), tries=st.integers(0, 99), other=st.binary(max_size=9)
+)
+def test_the_headers_of_a_delayed_record_are_read_back(target: str, due: float, tries: int, other: bytes) -> None:
+    waiting = Waiting(target, due, tries)
+    assert Waiting.read([("other", other), *waiting.headers()]) == (waiting, [("other", other)])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["celery-delay-topic", "celery-delay-until", "x"]), st.binary(max_size=5))))
+def test_other_headers_are_refused_by_one_error(headers: list[Any]) -> None:
+    try:
+        waiting, _ = Waiting.read(headers)
+    except BadRecord:
+        return
+    assert waiting.target
+
+
+# --- workers ----------------------------------------------------------------------------------------------------------
+
+
+def ran(rig: Rig) -> list[tuple[int, float]]:
+    """(number, when) of each run of the tasks `at` and `again`."""
+    lines = rig.redis.lrange(f"{rig.queue}:at", 0, -1)
+    return [(int(number), float(when)) for number, when in (line.split() for line in lines)]
+
+
+def length(rig: Rig, topic: str) -> int:
+    with rig.app.connection_for_read() as connection:
+        return int(connection.default_channel._size(topic))
+
+
+Start = Callable[..., Rig]
+
+
+@pytest.fixture
+def rigs(redis_server: str, name: str, tmp_path: Path) -> Iterator[Start]:
+    """Rigs with delay topics of their own."""
+    made: list[Rig] = []
+
+    def make(broker: tuple[str, dict[str, Any]], **more: Any) -> Rig:
+        url, options = broker
+        options = {**options, "topic_prefix": f"{name}-", "delay_after": 1.0, **more}
+        made.append(Rig(url, options, redis_server, name, tmp_path))
+        return made[-1]
+
+    yield make
+    for rig in made:
+        rig.close()
+
+
+def delayed(rig: Rig, number: int, countdown: float) -> None:
+    rig.app.signature("at", (number,)).apply_async(countdown=countdown)
+
+
+def test_delayed_tasks_and_retries_outlive_a_worker_and_run_once_and_never_early(
+    broker: tuple[str, dict[str, Any]], rigs: Start
+) -> None:
+    rig = rigs(broker)
+    worker = rig.start("w1")
+    rig.app.signature("again", (100, 8.0)).apply_async()
+    due = {}
+    for number, seconds in enumerate((0.5, 8.0, 9.0, 13.0, *[10.0] * 50)):
+        due[number] = time.time() + seconds
+        delayed(rig, number, seconds)
+    due[99] = time.time() + 9.0
+    rig.app.signature("at", (99,)).apply_async(eta=datetime.now(UTC) + timedelta(seconds=9))
+    rig.wait_for(lambda: {0, 100} <= {number for number, _ in ran(rig)} and "got 9 levels" in rig.log("w1"))
+    eventually(lambda: length(rig, rig.queue) == 0, 20)  # what ended within the last commit interval would run again
+    rig.kill(worker)
+    rig.start("w1")
+    expected = Counter([*due, 100, 101])
+    rig.wait_for(lambda: {number for number, _ in ran(rig)} == set(expected))
+    assert Counter(number for number, _ in ran(rig)) == expected
+    times = dict(ran(rig))
+    assert all(times[number] >= due[number] for number in due), (times, due)
+    assert times[101] >= times[100] + 8.0
+
+
+def test_ten_thousand_tasks_due_in_an_hour_weigh_nothing(broker: tuple[str, dict[str, Any]], rigs: Start) -> None:
+    """Nor does it matter to a task that waits, in a level or in the worker, longer than max.poll.interval.ms."""
+    short = {"session_timeout": 4.0, "max.poll.interval.ms": 4000}
+    rig, without = rigs(broker, **short), rigs(broker, **short, delay_after=0.0)
+    worker = rig.start("w1")
+    delayed(rig, 0, 0)
+    rig.wait_for(lambda: len(ran(rig)) == 1)
+    delayed(rig, 1, 13)
+    delayed(without, 2, 8)
+    before = psutil.Process(worker.pid).memory_info().rss
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda number: delayed(rig, number, 3600), range(1000, 11_000)):
+            pass
+    delayed(rig, 3, 0)
+    rig.wait_for(lambda: {1, 2, 3} <= {number for number, _ in ran(rig)})
+    inspect = rig.app.control.inspect(timeout=2)
+    eventually(lambda: inspect.scheduled() == {"w1@test": []}, 20)
+    eventually(lambda: inspect.reserved() == {"w1@test": []}, 20)
+    eventually(lambda: length(rig, rig.queue) == 0, 20)
+    assert psutil.Process(worker.pid).memory_info().rss - before < 20_000_000
+    assert sorted(number for number, _ in ran(rig)) == [0, 1, 2, 3]
+    assert "lost" not in rig.log("w1")
+
+
+@pytest.mark.kafka
+def test_a_queue_that_refuses_holds_up_no_other_and_gets_its_tasks_later(
+    kafka: tuple[str, dict[str, Any]], rigs: Start
+) -> None:
+    rig = rigs(kafka)
+    address, prefix = kafka[0].removeprefix("kafka://"), rig.app.conf.broker_transport_options["topic_prefix"]
+    admin = AdminClient({"bootstrap.servers": address})
+    small, refuses = f"{rig.queue}-idle-0", f"{rig.queue}-idle-1"
+    topics = [
+        NewTopic(prefix + small, 1, 1, config={"max.message.bytes": "100"}),
+        NewTopic(prefix + refuses, 1, 1, config={"cleanup.policy": "compact"}),  # takes nothing without a key
+    ]
+    for made in admin.create_topics(topics).values():
+        made.result(10)
+    rig.start("w1")
+    for number, queue in enumerate((small, refuses, rig.queue)):
+        rig.app.signature("at", (number,)).apply_async(queue=queue, countdown=8)
+    level = delay_topic("", LEVELS[0])
+    raw = Producer({"bootstrap.servers": address})
+    raw.produce(prefix + level, b"no headers")
+    assert raw.flush(10) == 0
+    rig.wait_for(lambda: [number for number, _ in ran(rig)] == [2])
+    rig.wait_for(lambda: f"not put into {prefix}{refuses}" in rig.log("w1"))
+    mended = ConfigEntry("cleanup.policy", "delete", incremental_operation=AlterConfigOpType.SET)
+    topic = ConfigResource(ResourceType.TOPIC, prefix + refuses, incremental_configs=[mended])
+    for altered in admin.incremental_alter_configs([topic]).values():
+        altered.result(10)
+    rig.wait_for(lambda: [number for number, _ in ran(rig)] == [2, 1])
+    assert length(rig, f"{level}.dead") == 2
