@@ -72,6 +72,19 @@ def partitions(ctx: click.Context, queue: str, count: int) -> None:
     click.echo(f"{queue}: {count} partitions, {before} before. Workers and publishers use them within a minute.")
 
 
+@kafka.command()
+@click.argument("group")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_context
+def forget(ctx: click.Context, group: str, yes: bool) -> None:
+    """Forget a group that nobody is in any more (lag lists them): what it hasn't consumed would be kept for it."""
+    with operator(ctx) as brokers:
+        if not yes:
+            click.confirm(f"Forget how far group {group} is? Coming back it begins anew.", abort=True, err=True)
+        brokers.forget(group)
+    click.echo(f"Group {group} is forgotten.")
+
+
 # --- dead letters ---------------------------------------------------------------------------------------------------
 
 

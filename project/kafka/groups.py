@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from .errors import NOT_ALLOWED, NOT_YET, BrokerUnavailable, checked, denied
+from .errors import NOT_ALLOWED, NOT_YET, BrokerUnavailable, Refused, checked, denied
 from .metadata import decode
 
 T = TypeVar("T")
@@ -53,10 +53,10 @@ class Member:
 class Groups:
     """The brokers' consumer groups. Never a member itself. Safe to share among threads, not across a fork."""
 
-    def __init__(self, config: Mapping[str, Any], timeout: float) -> None:
+    def __init__(self, config: Mapping[str, Any], admin: AdminClient, timeout: float) -> None:
         self._config = dict(config)
+        self._admin = admin
         self._timeout = timeout
-        self._admin = checked(AdminClient, {**config, **QUIET})
         self._clients: dict[str, Consumer] = {}
         self._lock = threading.Lock()
 
@@ -97,6 +97,19 @@ class Groups:
         futures = self._admin.describe_consumer_groups(wanted, request_timeout=self._timeout)
         told = {group_id: patiently(future.result, 0) for group_id, future in futures.items()}
         return {group_id: [_member(member) for member in group.members] for group_id, group in told.items()}
+
+    def forget(self, group_id: str) -> None:
+        """Have the brokers forget what a group has committed. Raises Refused for one with members, or unknown."""
+        future = self._admin.delete_consumer_groups([group_id], request_timeout=self._timeout)[group_id]
+        try:
+            patiently(future.result, 0)
+        except BrokerUnavailable as error:
+            code = error.__cause__.args[0].code() if isinstance(error.__cause__, KafkaException) else None
+            if code == KafkaError.NON_EMPTY_GROUP:
+                raise Refused(f"group {group_id!r} has members: stop them first") from None
+            if code == KafkaError.GROUP_ID_NOT_FOUND:
+                raise Refused(f"there is no group {group_id!r}") from None
+            raise
 
     def _committed(self, client: Consumer, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Stored]:
         asked = [TopicPartition(topic, number) for topic, number in partitions]

@@ -168,6 +168,10 @@ class Operator:
             time.sleep(0.1)
         return before
 
+    def forget(self, group: str) -> None:
+        """Have the brokers forget a group that was given up: it holds the trimming. Raises Refused."""
+        self._topics.groups.forget(group)
+
 
 def _crowd(queue: str, group: str, members: Collection[Member], partitions: int) -> list[str]:
     if len(members) <= partitions:

@@ -58,7 +58,7 @@ class Topics:
         self._known: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
         self._measuring: Consumer | None = None
-        self.groups = Groups(config, options.connect_timeout)
+        self.groups = Groups(config, self._admin, options.connect_timeout)
 
     def ping(self) -> None:
         """Raises BrokerUnavailable where no broker answers in time, AccessDenied where it refuses our credentials."""

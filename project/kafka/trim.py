@@ -92,7 +92,7 @@ class Trimmer:
         before: dict[Part, int] = {}
         for topic in names:
             own = [part for part in partitions if part[0] == topic]
-            for part, stored in self._topics.groups.committed(self._options.group_of(topic), own).items():
+            for part, stored in self._topics.groups.committed_once(self._options.group_of(topic), own).items():
                 before[part] = min(stored.offset, needed.get(part, stored.offset))
         before = {part: offset for part, offset in before.items() if offset > 0}
         self._topics.delete_records(before)

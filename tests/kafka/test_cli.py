@@ -175,6 +175,21 @@ def test_partitions_are_added_under_a_worker_that_goes_on(kafka_site: Site) -> N
     assert "has 4 partitions: they can become more, not fewer" in refused.stderr
 
 
+@pytest.mark.kafka
+def test_a_group_that_was_given_up_is_forgotten(kafka_site: Site) -> None:
+    site = kafka_site
+    site.publish(1)
+    group = f"old.{site.topic}"
+    with site.connection(group_id="old", trim=False) as former:
+        receive(former, site.kombu_queue, 1)[0].ack()
+        busy = site.run("forget", group, "--yes")
+        assert (busy.exit_code, busy.stderr) == (1, f"Error: group {group!r} has members: stop them first\n")
+    assert group in {row["group"] for row in site.json("lag")["partitions"]}
+    assert site.run("forget", group, input="y\n").exit_code == 0
+    assert group not in {row["group"] for row in site.json("lag")["partitions"]}
+    assert "there is no group" in site.run("forget", group, "--yes").stderr
+
+
 def test_a_broker_that_cannot_add_partitions_says_so(tansu_address: str, name: str) -> None:
     site = Site(f"kafka://{tansu_address}", TANSU_OPTIONS, name)
     site.publish(1)

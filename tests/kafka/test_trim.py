@@ -109,13 +109,14 @@ def test_what_a_worker_consumed_leaves_the_disk(cluster: KafkaCluster, queue: Qu
 @pytest.mark.kafka
 def test_a_worker_trims_while_it_goes_on(cluster: KafkaCluster, queue: Queue) -> None:
     with connection(cluster) as worker:
-        fill(worker, queue, 6000, 10)
+        fill(worker, queue, 12_000, 10)
         consumer = worker.Consumer(queue, on_message=lambda message: message.ack())
         consumer.consume()
 
         def trimmed() -> bool:
             try:
-                worker.drain_events(timeout=0.1)
+                for _ in range(1000):
+                    worker.drain_events(timeout=0.1)
             except TimeoutError:
                 pass
             return begin(worker, queue.name) >= 5000

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +108,10 @@ def test_requirements_are_pinned_and_locked() -> None:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_environment_that_bin_setup_makes_knows_the_commands_of_kafka() -> None:
+    if Path(sys.prefix) != ROOT / ".venv":
+        pytest.skip("another environment (VENV_DIR), used just as it is")
+    (command,) = (entry for entry in entry_points(group="celery.commands") if entry.name == "kafka")
+    assert command.load().name == "kafka"
