@@ -10,8 +10,10 @@ from typing import Any
 
 from .bindings import shared_bindings
 from .dead import DeadLetters, Letter
+from .delay import LEVELS, delay_topic
 from .errors import BrokerUnavailable, ConfigurationError, Refused
 from .groups import Member, Stored
+from .mover import mover_group
 from .producer import shared_producer
 from .readers import Reader, Readers
 from .records import topic_name
@@ -24,7 +26,7 @@ SPREAD = 15.0
 
 @dataclass(frozen=True, slots=True)
 class TopicRow:
-    """`length` is what this application's group has not finished; elsewhere what is stored."""
+    """`length` is what this application's group, or the movers', has not finished; elsewhere what is stored."""
 
     topic: str
     kind: str  # queue, dead letters, delay, broadcast, bindings, other
@@ -76,8 +78,9 @@ class Operator:
         rows = []
         for topic in shown:
             parts = {part: bounds[part] for part in bounds if part[0] == topic}
-            consumed = kinds[topic] in ("queue", "dead letters")
-            stored = self._topics.groups.committed(self.options.group_of(topic), parts) if consumed and parts else {}
+            consumed = kinds[topic] in ("queue", "dead letters", "delay")
+            group = mover_group(self.options) if kinds[topic] == "delay" else self.options.group_of(topic)
+            stored = self._topics.groups.committed(group, parts) if consumed and parts else {}
             length = sum(stored.get(part, Stored(begin)).unfinished(begin, end) for part, (begin, end) in parts.items())
             rows.append(TopicRow(topic, kinds[topic], queues.get(topic), counts[topic], length))
         return rows
@@ -88,10 +91,16 @@ class Operator:
             return "other"
         if topic in queues:
             return "queue"
-        for kind in ("bindings", "broadcast", "delay"):
+        if topic in self._levels():
+            return "delay"
+        for kind in ("bindings", "broadcast"):
             if name == f"celery.{kind}" or name.startswith(f"celery.{kind}."):
                 return kind
-        return "dead letters" if topic.removesuffix(self.options.dead_letter_suffix) in queues else "other"
+        lived = topic.removesuffix(self.options.dead_letter_suffix)
+        return "dead letters" if lived in queues or lived in self._levels() else "other"
+
+    def _levels(self) -> list[str]:
+        return [delay_topic(self.options.topic_prefix, level) for level in LEVELS]
 
     def _queues(self, topics: Collection[str]) -> dict[str, str]:
         """The queues' topics that there are, and which queue each is of: those that the application declares, that are
@@ -111,9 +120,10 @@ class Operator:
         return topic_name(self.options.topic_prefix, queue)
 
     def dead_letters(self, queues: Iterable[str] = ()) -> list[Letter]:
-        """Of these queues, or of all. Raises Refused for a queue that there isn't."""
+        """Of these queues, or of all, and of what was delayed. Raises Refused for a queue that there isn't."""
         counts = self._topics.counts()
-        topics = [self._topic(queue) for queue in queues] or sorted(self._queues(counts))
+        levels = [level for level in self._levels() if self.dead.topic_of(level) in counts]
+        topics = [self._topic(queue) for queue in queues] or [*sorted(self._queues(counts)), *levels]
         for topic in topics:
             if not {topic, self.dead.topic_of(topic)} & counts.keys():
                 raise Refused(f"there is no topic {topic!r}, and none with its dead letters")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,11 +13,14 @@ from typing import Any
 
 import psutil
 import pytest
+from celery.bin.base import CLIContext
+from click.testing import CliRunner
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 from hypothesis import given
 from hypothesis import strategies as st
 
+from project.kafka.cli import kafka as command
 from project.kafka.delay import LEVELS, SPARE, Waiting, delay_topic, due_at, level_for
 from project.kafka.records import BadRecord
 from tests.kafka.rig import Rig
@@ -190,9 +194,29 @@ def test_a_queue_that_refuses_holds_up_no_other_and_gets_its_tasks_later(
     assert raw.flush(10) == 0
     rig.wait_for(lambda: [number for number, _ in ran(rig)] == [2])
     rig.wait_for(lambda: f"not put into {prefix}{refuses}" in rig.log("w1"))
-    mended = ConfigEntry("cleanup.policy", "delete", incremental_operation=AlterConfigOpType.SET)
-    topic = ConfigResource(ResourceType.TOPIC, prefix + refuses, incremental_configs=[mended])
-    for altered in admin.incremental_alter_configs([topic]).values():
-        altered.result(10)
+    set_config(admin, prefix + refuses, "cleanup.policy", "delete")
     rig.wait_for(lambda: [number for number, _ in ran(rig)] == [2, 1])
-    assert length(rig, f"{level}.dead") == 2
+
+    letters = operator(rig, "dead", "list")
+    assert {letter["task"] for letter in letters} == {"at", None}
+    assert all(letter["origin"].startswith(f"{prefix}{level}:0:") for letter in letters)
+    levels = {row["topic"]: row["length"] for row in operator(rig, "topics") if row["kind"] == "delay"}
+    assert levels == {delay_topic(prefix, seconds): 0 for seconds in LEVELS}
+    set_config(admin, prefix + small, "max.message.bytes", "100000")
+    operator(rig, "dead", "replay", *(letter["id"] for letter in letters if letter["task"]))
+    rig.wait_for(lambda: [number for number, _ in ran(rig)] == [2, 1, 0])
+
+
+def set_config(admin: AdminClient, topic: str, name: str, value: str) -> None:
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    for altered in admin.incremental_alter_configs([resource]).values():
+        altered.result(10)
+
+
+def operator(rig: Rig, *arguments: str) -> Any:
+    """What `celery kafka …` says to the client's application."""
+    context = CLIContext(app=rig.app, no_color=True, workdir=None)
+    ended = CliRunner().invoke(command, [*arguments, "--json"], obj=context)
+    assert ended.exit_code == 0, ended.output
+    return json.loads(ended.stdout)
