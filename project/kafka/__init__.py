@@ -17,6 +17,8 @@ Acknowledgement         each message by itself, in any order, from any thread
 Publishing              confirmed: returns when the broker has it, or raises within ``publish_timeout``
 ETA, countdown, retry   kept at the broker until shortly before they are due (``delay_after``), at no cost to workers
 Remote control, events  yes
+Command line            ``celery kafka topics|lag|partitions|forget|dead …``, where the package is installed with its
+                        entry point (``celery.commands``)
 Priorities, TTL         no: a message's priority and expiration are carried, not acted upon
 Pools                   prefork, threads, solo. gevent and eventlet are refused: librdkafka would block them
 ======================  ================================================================================================

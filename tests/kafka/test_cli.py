@@ -110,7 +110,9 @@ def test_topics_are_listed_with_their_kind_and_length(site: Site) -> None:
     }
     assert (rows[f"{site.topic}.dead"]["kind"], rows[f"{site.topic}.dead"]["length"]) == ("dead letters", 2)
     assert rows[site.topic.replace("work", "celery.bindings")]["kind"] == "bindings"
-    assert len(rows) == 3
+    assert {row["kind"] for row in rows.values()} == {"queue", "dead letters", "bindings"}
+    site.app.send_task("add", (6,), countdown=3600)
+    assert sum(row["length"] for row in site.json("topics") if row["kind"] == "delay") == 1
     printed = site.run("topics").stdout.splitlines()
     assert printed[0].split() == ["TOPIC", "KIND", "QUEUE", "PARTITIONS", "LENGTH"]
     assert any(line.split() == [site.topic, "queue", "work", "8", "3"] for line in printed)
