@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -57,6 +57,10 @@ class Letter:
         """Where it came from."""
         return self.id.rsplit(":", 2)[0]
 
+    def is_like(self, other: Letter) -> bool:
+        """Whether the other is a copy, or the same record that has died twice."""
+        return (self.id, self.key, self.value, self.task_id) == (other.id, other.key, other.value, other.task_id)
+
     @property
     def original_headers(self) -> Headers:
         """As they were before it was delivered and died."""
@@ -82,10 +86,13 @@ class DeadLetters:
         letters: dict[str, Letter] = {}
         for message in self._records(self.topic_of(topic)):
             letter = _letter(message)
-            if letter.id in letters:
-                letters[letter.id].copies.extend(letter.copies)
-            else:
+            known = letters.get(letter.id)
+            if known is None:
                 letters[letter.id] = letter
+            elif known.is_like(letter):
+                known.copies.extend(letter.copies)
+            else:  # from a topic that was deleted and made again: its offsets began anew
+                letters[_own_id(message)] = replace(letter, id=_own_id(message))
         return sorted(letters.values(), key=lambda letter: letter.died)
 
     def find(self, ids: Collection[str]) -> list[Letter]:
@@ -199,7 +206,7 @@ def _letter(message: Message) -> Letter:
     value, origin = message.value(), _text(headers, DEAD_ORIGIN)
     task, task_id = _task(value)
     return Letter(
-        id=origin or f"{part[0]}:{part[1]}:{offset}",
+        id=origin or _own_id(message),
         reason=_text(headers, DEAD_REASON) or "unknown",
         died=_text(headers, DEAD_TIME) or _time(message),
         deliveries=number_in(headers, DEAD_DELIVERIES),
@@ -211,6 +218,11 @@ def _letter(message: Message) -> Letter:
         headers=headers,
         copies=[(part, offset)],
     )
+
+
+def _own_id(message: Message) -> str:
+    (topic, number), offset = _place(message)
+    return f"{topic}:{number}:{offset}"
 
 
 def _place(message: Message) -> tuple[Part, int]:

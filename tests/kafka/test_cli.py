@@ -264,6 +264,24 @@ def test_a_letter_without_its_record_can_only_be_dropped(site: Site) -> None:
     assert site.json("dead", "list") == []
 
 
+@pytest.mark.kafka
+def test_letters_of_a_queue_that_was_made_again_are_not_taken_for_one(kafka_site: Site) -> None:
+    site = kafka_site
+    (first,) = site.kill(1)
+    origin = first.encode()
+    raw = Producer({"bootstrap.servers": site.connection().transport.address.hosts})
+    for _ in range(2):  # a second letter from there, and a copy of it, as a crash leaves them
+        headers: Headers = [(DEAD_REASON, b"again"), (DEAD_ORIGIN, origin)]
+        raw.produce(f"{site.topic}.dead", b"not the first", headers=headers, partition=5)
+    assert raw.flush(10) == 0
+    letters = site.json("dead", "list")
+    assert len({letter["id"] for letter in letters}) == len(letters) >= 2
+    assert site.run("dead", "drop", first, "--yes").exit_code == 0
+    assert {letter["reason"] for letter in site.json("dead", "list")} == {"again"}
+    assert site.run("dead", "drop", "--all", site.queue, "--yes").exit_code == 0
+    assert site.json("dead", "list") == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
