@@ -93,7 +93,9 @@ class Mover:
                 self._move()
                 self._pause_or_resume()
                 self._commit(self._levels.values(), asynchronous=True)
-                self._trim()
+                if time.monotonic() >= self._trim_at:
+                    self._trim()
+            self._trim()
         except AccessDenied as error:
             self._error = error
             self._notify()
@@ -182,7 +184,7 @@ class Mover:
 
     def _trim(self) -> None:
         """Delete what is done: nobody else reads the levels."""
-        if not self._options.trim or time.monotonic() < self._trim_at:
+        if not self._options.trim:
             return
         self._trim_at = time.monotonic() + TRIM_EVERY
         done = {key: level for key, level in self._levels.items() if (level.committed or 0) > level.trimmed}

@@ -185,7 +185,7 @@ def test_a_queue_that_refuses_holds_up_no_other_and_gets_its_tasks_later(
     ]
     for made in admin.create_topics(topics).values():
         made.result(10)
-    rig.start("w1")
+    worker = rig.start("w1")
     for number, queue in enumerate((small, refuses, rig.queue)):
         rig.app.signature("at", (number,)).apply_async(queue=queue, countdown=8)
     level = delay_topic("", LEVELS[0])
@@ -205,6 +205,11 @@ def test_a_queue_that_refuses_holds_up_no_other_and_gets_its_tasks_later(
     set_config(admin, prefix + small, "max.message.bytes", "100000")
     operator(rig, "dead", "replay", *(letter["id"] for letter in letters if letter["task"]))
     rig.wait_for(lambda: [number for number, _ in ran(rig)] == [2, 1, 0])
+
+    rig.stop(worker)
+    with rig.app.connection_for_read() as connection:
+        begin, end = connection.default_channel._topics.bounds([prefix + level])[prefix + level, 0]
+    assert begin == end > 4, "what is moved is deleted"
 
 
 def set_config(admin: AdminClient, topic: str, name: str, value: str) -> None:
