@@ -18,7 +18,7 @@ from tests.servers import start_kafka, start_tansu
 
 #: Groups are as quick as the brokers allow, so that a test that kills a member need not wait long.
 OPTIONS = {"session_timeout": 6.0, "connect_timeout": 10.0}
-TANSU_OPTIONS = {**OPTIONS, "fetch.wait.max.ms": 10}
+TANSU_OPTIONS = {**OPTIONS, "static_membership": False, "fetch.wait.max.ms": 10}
 _names = itertools.count()
 
 
