@@ -39,7 +39,8 @@ class Peer:
 OURS = Peer("ours", "ours on Kafka", "kafka", "kafka")
 TANSU = Peer(
     # The options of bin/run.
-    "tansu", "ours on Tansu", "tansu", "kafka", {"session_timeout": 4, "static_membership": False, "fetch.wait.max.ms": 10}
+    "tansu", "ours on Tansu", "tansu", "kafka",
+    {"session_timeout": 4, "static_membership": False, "fetch.wait.max.ms": 10},
 )  # fmt: skip
 REDIS = Peer("redis", "Redis", "redis", "redis")
 RABBITMQ = Peer("rabbitmq", "RabbitMQ", "rabbitmq", "amqp")
