@@ -16,7 +16,7 @@ FOREIGN_OPTIONS = frozenset(
     "interval_step max_retries polling_interval body_encoding deadletter_queue visibility_timeout".split()
 )
 CONSUMER_SETTINGS = (
-    "auto.offset.reset", "check.crcs", "enable.partition.eof", "fetch.", "group.", "heartbeat.", "isolation.level",
+    "check.crcs", "enable.partition.eof", "fetch.", "group.", "heartbeat.", "isolation.level",
     "max.partition.fetch.bytes", "max.poll.", "partition.assignment.", "queued.", "session.",
 )  # fmt: skip
 PRODUCER_SETTINGS = (
@@ -32,6 +32,7 @@ OWN_SETTINGS = {
     "enable.auto.offset.store": "finished tasks are committed by the transport",
     "group.id": "use the option group_id",
     "bootstrap.servers": "put the hosts in the broker URL",
+    "auto.offset.reset": "what was published before a worker came would be skipped",
     "group.protocol": "use the option protocol",
     "group.instance.id": "it is the worker's name (celery worker -n NAME), see the option static_membership",
 }

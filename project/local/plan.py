@@ -92,8 +92,8 @@ def make() -> Plan:
         env["KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{kafka_port}"
         # The embedded broker lets a worker wait for half the session timeout before its first task, and its long poll
         # is a sleep: a record that comes during one waits for its end. It may keep the partitions of a killed static
-        # member for ever.
-        options = '{"session_timeout": 4, "static_membership": false, "fetch.wait.max.ms": 10}'
+        # member for ever, and it can't delete records.
+        options = '{"session_timeout": 4, "static_membership": false, "trim": false, "fetch.wait.max.ms": 10}'
         env["KAFKA_TRANSPORT_OPTIONS"] = env.get("KAFKA_TRANSPORT_OPTIONS") or options
     if redis_port:
         env["REDIS_URL"] = f"redis://:{quote(password)}@127.0.0.1:{redis_port}/0"
