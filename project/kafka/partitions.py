@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 COMMITTED_TIMEOUT = 5.0
 #: The longest pause between two tries of a commit that fails, in seconds.
 MAX_COMMIT_PAUSE = 5.0
+#: How long a commit may go unanswered before the next one is sent, in seconds. A broker answers a connection's requests
+#: one after the other, so behind a rebalance that waits for a dead member the commits would only pile up.
+UNANSWERED = 1.0
 
 
 class Partitions:
@@ -54,6 +57,7 @@ class Partitions:
         self._consumer: Consumer
         self._lost: dict[int, PartitionTracker] = {}  # maybe they come back
         self._commit_at = 0.0
+        self._unanswered_until = 0.0
         self._failures = 0
 
     def has(self, number: int, tracker: PartitionTracker) -> bool:
@@ -88,7 +92,7 @@ class Partitions:
 
     def commit_if_due(self) -> None:
         now = time.monotonic()
-        if now >= self._commit_at:
+        if now >= max(self._commit_at, self._unanswered_until):
             self._commit_at = now + min(self._options.commit_interval * 2**self._failures, MAX_COMMIT_PAUSE)
             self.commit(self.trackers, asynchronous=True)
 
@@ -114,6 +118,7 @@ class Partitions:
             return
         try:
             if asynchronous:
+                self._unanswered_until = time.monotonic() + UNANSWERED
                 self._consumer.commit(offsets=offsets, asynchronous=True)
             else:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
@@ -122,6 +127,7 @@ class Partitions:
 
     def on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         """The broker's answer. What it didn't store is offered again; until then a crash would repeat that work."""
+        self._unanswered_until = 0.0
         failed = [part for part in partitions if error is not None or part.error is not None]
         reason = error or next((part.error for part in failed), None)
         if reason is None:
@@ -131,7 +137,8 @@ class Partitions:
             return
         if reason.code() == KafkaError.OFFSET_METADATA_TOO_LARGE:
             self.metadata_bytes //= 2  # the broker's offset.metadata.max.bytes is smaller than its default
-        self._failures = min(self._failures + 1, 10)
+        # What a rebalance has refused is accepted after it: that is no reason to wait longer.
+        self._failures = 1 if reason.code() in REJOINING else min(self._failures + 1, 10)
         with self._changed:
             for part in failed:
                 tracker = self.trackers.get(part.partition)

@@ -67,7 +67,7 @@ def main() -> int:
         outcome = storm.run(lambda: _restart(kafka))
     print(report.text(outcome))
     for number, runs in list(outcome.unexplained.items())[:20]:
-        print(f"no kill explains that task {number} ran again: {runs}", file=sys.stderr)
+        print(f"task {number} ran again without a kill: {runs}", file=sys.stderr)
     if args.write:
         command = shlex.join(["bin/storm", *sys.argv[1:]])
         report.write(args.write, report.markdown(outcome, command, f"Apache Kafka {VERSION} (one node)"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 #: A task that ended this long before its worker was killed, in seconds, may still have been on its way to a commit:
@@ -60,13 +61,25 @@ class Runs:
             number: sorted(runs, key=lambda run: run.begun) for number, runs in self.by_number.items() if len(runs) > 1
         }
 
+    def late(self, kills: dict[str, float]) -> int:
+        """Runs that were repeated though they had ended well before their worker was killed."""
+        return sum(
+            _is_killed_before(following, kills.get(run.worker)) and not _cut_off(run, kills.get(run.worker))
+            for runs in self.repeated().values()
+            for run, following in pairwise(runs)
+        )
+
     def unexplained(self, kills: dict[str, float]) -> dict[int, list[Run]]:
-        """Tasks of which a run was followed by another, though no kill had to do with it."""
+        """Tasks of which a run was followed by another while its worker was alive."""
         return {
             number: runs
             for number, runs in self.repeated().items()
-            if not all(_cut_off(run, kills.get(run.worker)) for run in runs[:-1])
+            if not all(_is_killed_before(following, kills.get(run.worker)) for run, following in pairwise(runs))
         }
+
+
+def _is_killed_before(run: Run, killed: float | None) -> bool:
+    return killed is not None and run.begun > killed
 
 
 def _cut_off(run: Run, killed: float | None) -> bool:

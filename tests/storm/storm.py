@@ -64,6 +64,7 @@ class Outcome:
     repeated_runs: int
     in_flight: int
     oldest: float  # how long before its worker's kill the oldest repeated task had ended
+    late: int  # repeated runs that had ended longer than COMMIT_WINDOW before the kill
     unexplained: dict[int, list[Any]]
     deaths: list[str]
     storm_seconds: float
@@ -187,6 +188,7 @@ class Storm:
             repeated_runs=sum(len(runs) - 1 for runs in repeated.values()),
             in_flight=self.runs.in_flight(kills),
             oldest=max(before, default=0.0),
+            late=self.runs.late(kills),
             unexplained=unexplained,
             deaths=[death for worker in self._workers for death in worker.deaths],
             storm_seconds=storm_seconds,
