@@ -39,6 +39,9 @@ BATCH = 64
 #: fetched ahead, so not at once) and polls go on, because rebalances and max.poll.interval.ms wait for nobody.
 PAUSE_AFTER = 1.0
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
+#: librdkafka commits without its member's id when the group's coordinator comes back after the session has ended, and
+#: the group takes that for a namesake. For this many seconds after an outage such an error isn't believed.
+FENCED_BY_ITSELF = 30.0
 #: How long a close waits for the last commits and for leaving the groups, in seconds.
 CLOSE_TIMEOUT = 15.0
 #: How long the broker may take to hear that a static member leaves, in seconds.
@@ -230,6 +233,9 @@ class GroupConsumer:
 
     def _turn(self) -> None:
         self._partitions.commit_if_due()
+        if self._partitions.fenced and self._error is None:
+            self._on_fenced()
+            self._notify()
         if self._suspects:
             self._release_suspect()
         if self._is_full():
@@ -296,10 +302,7 @@ class GroupConsumer:
     def _on_error(self, error: KafkaError) -> None:
         # What has ended the client has one code for all, and the true one in its text alone.
         if error.code() == KafkaError._FATAL and "fenced" in error.str():
-            self._error = ConfigurationError(
-                f"another worker is called {self._instance_id!r} too and has taken over {self.topic}: "
-                "give each worker a name of its own (celery worker -n NAME)"
-            )
+            self._on_fenced()
         elif error.code() in NOT_ALLOWED:
             rights = f"Read on topic {self.topic!r} and on group {self._group!r}"
             self._error = self._error or denied(error, f"consume {self.topic!r}", rights)
@@ -310,6 +313,16 @@ class GroupConsumer:
         elif error.code() not in REJOINING:
             # librdkafka goes on trying by itself; an end of the connection would only make it begin anew.
             logger.warning("%s: %s", self.topic, error.str())
+
+    def _on_fenced(self) -> None:
+        """librdkafka's client is dead now: another worker has our name, or we had, before an outage."""
+        if time.monotonic() - self._partitions.lost_at < FENCED_BY_ITSELF:
+            self._error = self._error or BrokerUnavailable(f"the group of {self.topic} has to be joined anew")
+        else:
+            self._error = ConfigurationError(
+                f"another worker is called {self._instance_id!r} too and has taken over {self.topic}: "
+                "give each worker a name of its own (celery worker -n NAME)"
+            )
 
     # --- after repeated crashes -------------------------------------------------------------------------------------
 

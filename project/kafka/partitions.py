@@ -50,6 +50,8 @@ class Partitions:
         self.metadata_bytes = METADATA_BYTES
         self.unmarked: set[int] = set()  # the group doesn't know yet that we have them
         self.leaving = False  # nothing is waited for any more
+        self.fenced = False  # the group has another member with our name
+        self.lost_at = float("-inf")  # on the monotonic clock
         self._options = options
         self._changed = changed
         self._forget = forget
@@ -103,6 +105,8 @@ class Partitions:
 
     def commit(self, numbers: Iterable[int], asynchronous: bool = False, leaving: bool = False) -> None:
         """Store what is finished. A failure is logged, and offered again with the next commit."""
+        if not self._consumer.memberid():
+            return  # between an outage and joining again: librdkafka would send it, and the group refuse our name
         offsets = []
         with self._changed:
             for number in tuple(numbers):
@@ -135,6 +139,8 @@ class Partitions:
             if self._trimmer is not None:
                 self._trimmer.committed(partitions)
             return
+        if reason.code() == KafkaError.FENCED_INSTANCE_ID:
+            self.fenced = True
         if reason.code() == KafkaError.OFFSET_METADATA_TOO_LARGE:
             self.metadata_bytes //= 2  # the broker's offset.metadata.max.bytes is smaller than its default
         # What a rebalance has refused is accepted after it: that is no reason to wait longer.
@@ -220,6 +226,7 @@ class Partitions:
         Mostly they come back, after an outage of the broker: what is finished by then needn't be repeated.
         """
         going = self._going(partitions)
+        self.lost_at = time.monotonic()
         with self._changed:
             self._forget(going)
             for number in going:

