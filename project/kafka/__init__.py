@@ -19,12 +19,29 @@ ETA, countdown, retry   kept at the broker until shortly before they are due (``
 Remote control, events  yes
 Command line            ``celery kafka topics|lag|partitions|forget|dead …``, where the package is installed with its
                         entry point (``celery.commands``)
-Priorities, TTL         no: a message's priority and expiration are carried, not acted upon
+Priorities              for queues declared with ``x-max-priority``, in AMQP's direction: the higher first
+Time to live            a message's ``expiration`` and a queue's ``x-message-ttl``; not ``x-expires``
 Pools                   prefork, threads, solo. gevent and eventlet are refused: librdkafka would block them
 ======================  ================================================================================================
 
 With ``task_acks_late`` *and* ``task_reject_on_worker_lost`` no published task is lost. What was in flight when a worker
 died runs again, with ``delivery_info["redelivered"]`` set.
+
+Without an event loop (scripts, kombu's ``SimpleQueue``) ``consume`` returns when messages can come: for a group that
+nobody is in Kafka takes ``group.initial.rebalance.delay.ms`` (3 s). What was published before is then delivered in the
+order of its publishing.
+
+Priorities and time to live
+===========================
+``Queue(max_priority=10)`` has up to four levels, each a topic of its own (``<topic>.priority-3``, …) with a group and a
+thread in each worker: for 10 they begin at 0, 3, 6 and 9, and priorities between two of them are one. Within a level
+messages go in the order of their publishing. Every 16th goes to a level that waits meanwhile, so that none starves.
+What a worker has prefetched is not sorted any more: set ``worker_prefetch_multiplier=1``. Declare a queue with its
+priorities before its workers start.
+
+Messages too old for their ``expiration`` or their queue's ``x-message-ttl`` (as its consumer declares it; both count
+milliseconds) are dropped when their turn comes, and counted in the log. Their age is from the time when the broker took
+them in, by its clock; putting a message back does not make it younger. A Celery task's ``expires`` is Celery's own.
 
 URL
 ===

@@ -17,6 +17,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from .arguments import QueueArguments
 from .errors import checked
 from .options import Options
 from .quiet import Repeats, librdkafka_logger
@@ -37,7 +38,18 @@ def broadcast_topic(prefix: str, exchange: str) -> str:
 class TransientQueue:
     """Where each exchange's topic stood when the queue was bound to it: the queue has what came later."""
 
+    arguments: QueueArguments = field(default_factory=QueueArguments)
     begins: dict[str, int] = field(default_factory=dict)  # topic -> offset
+
+
+@dataclass(slots=True, frozen=True)
+class Broadcast:
+    """One record of a broadcast topic."""
+
+    topic: str
+    offset: int
+    timestamp: int  #: the broker's, in milliseconds since 1970
+    value: bytes
 
 
 class BroadcastReader:
@@ -53,7 +65,7 @@ class BroadcastReader:
         self._wanted: dict[str, int] = {}  # topic -> the offset to go on from
         self._assigned: frozenset[str] = frozenset()
         self._changed = threading.Condition(threading.Lock())
-        self._ready: deque[tuple[str, int, bytes]] = deque()
+        self._ready: deque[Broadcast] = deque()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="kafka-broadcast", daemon=True)
         _alive.add(self)
@@ -66,9 +78,14 @@ class BroadcastReader:
         if not self._thread.ident:
             self._thread.start()
 
-    def take(self) -> tuple[str, int, bytes] | None:
-        """(topic, offset, value) of the next record, None where none is ready."""
+    def take(self) -> Broadcast | None:
+        """The next record, None where none is ready."""
         return self._ready.popleft() if self._ready else None
+
+    def has_read(self, ends: Mapping[str, int]) -> bool:
+        """Whether each of these topics was read up to its offset."""
+        with self._changed:
+            return all(self._wanted.get(topic, 0) >= end for topic, end in ends.items())
 
     def stop(self) -> None:
         with self._changed:
@@ -91,9 +108,9 @@ class BroadcastReader:
                     logger.warning("broadcasts: %s", error.str())
                 continue
             topic, offset = message.topic() or "", message.offset() or 0
+            self._ready.append(Broadcast(topic, offset, message.timestamp()[1], message.value() or b""))
             with self._changed:
                 self._wanted[topic] = offset + 1
-            self._ready.append((topic, offset, message.value() or b""))
             self._notify()
         self._consumer.close()
 

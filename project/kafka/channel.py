@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from kombu.exceptions import OperationalError
 
-from .broadcast import BroadcastReader
-from .consumer import GroupConsumer, Record, join_all
+from .consumer import GroupConsumer, Member, Record, join_all
 from .errors import BrokerUnavailable, MessageTooLarge
+from .expiry import published_at
+from .listening import ListeningChannel
+from .priorities import OrderedConsumer, PriorityConsumer
 from .purges import shared_watch
 from .qos import QoS
-from .queues import QueueChannel
+from .ranks import queue_topic
 from .records import (
     DEAD_DELIVERIES,
     DEAD_ORIGIN,
     DEAD_REASON,
     DEAD_TIME,
     DELIVERIES,
-    BadRecord,
+    PUBLISHED,
     Headers,
-    Message,
     decode,
     encode,
     number,
@@ -34,13 +34,15 @@ from .trim import shared_trimmer
 
 logger = logging.getLogger(__name__)
 
+Consumer = TypeVar("Consumer", bound=GroupConsumer)
+
 #: How long `basic_get` waits for a message that it knows to be there, in seconds: when it has to become a member of
 #: the group first, and when it is one (the message may be in another member's hands).
 GET_JOIN_TIMEOUT = 15.0
 GET_TIMEOUT = 0.5
 
 
-class Channel(QueueChannel):
+class Channel(ListeningChannel):
     """A channel has memberships of its own, so that closing it gives its unfinished messages to others."""
 
     do_restore = False
@@ -49,28 +51,39 @@ class Channel(QueueChannel):
         self._qos: QoS | None = None
         self.closed = False
         super().__init__(connection, **kwargs)
-        self._members: dict[str, GroupConsumer] = {}  # by queue
+        self._members: dict[str, Member] = {}  # by queue
         self._callbacks: dict[str, tuple[Callable[[Any], Any], bool]] = {}
-        self._reader: BroadcastReader | None = None
-        self._listening: dict[str, Callable[[Any], Any]] = {}  # by transient queue
-        self._tags = itertools.count(1)
 
     # --- consuming --------------------------------------------------------------------------------------------------
 
     def basic_consume(
-        self, queue: str, no_ack: bool, callback: Callable[[Any], Any], consumer_tag: str, **kwargs: Any
+        self,
+        queue: str,
+        no_ack: bool,
+        callback: Callable[[Any], Any],
+        consumer_tag: str,
+        nowait: bool = False,
+        **kwargs: Any,
     ) -> None:
+        """Become a member of the queue's group. Who has no event loop waits here until that is done (for the last of
+        its queues: kombu says `nowait` for those before), so that the timeouts of `drain_events` count from then on.
+        """
         self._tag_to_queue[consumer_tag] = queue
         self._consumers.add(consumer_tag)
-        transient = self.connection.transients.get(queue)
-        if transient is not None:
-            self._listening[queue] = callback
-            self._broadcasts().listen(transient.begins)
+        if queue in self.connection.transients:
+            self._listen(queue, callback)
             return
         self._new_queue(queue)
         self._callbacks[queue] = callback, no_ack
         self._member(queue)
         self.connection.move_delayed(self._topics, self._producer)
+        if not nowait and not self.connection.asynchronous:
+            self._await_members()
+
+    def _await_members(self) -> None:
+        deadline = monotonic() + self.options.session_timeout + self.options.connect_timeout
+        for queue in self._callbacks:
+            self._members[queue].await_settled(deadline)
 
     def basic_cancel(self, consumer_tag: str) -> None:
         if consumer_tag not in self._consumers:
@@ -79,7 +92,7 @@ class Channel(QueueChannel):
         queue = self._tag_to_queue.pop(consumer_tag)
         if queue in self._tag_to_queue.values():
             return
-        if self._listening.pop(queue, None) is None:
+        if not self._stop_listening(queue):
             self._callbacks.pop(queue, None)
             self._members[queue].retire()
 
@@ -89,12 +102,17 @@ class Channel(QueueChannel):
         Not more than the prefetch limit allows.
         """
         # Remote control first: it may be about the very tasks.
-        delivered = self._deliver_broadcasts()
+        broadcasts: int = self._deliver_broadcast()
+        return broadcasts + self.deliver_messages()
+
+    def deliver_messages(self) -> int:
+        """The same without broadcasts."""
+        delivered = 0
         for queue, (callback, no_ack) in tuple(self._callbacks.items()):
             if not self.qos.can_consume():
                 break
             while (record := self._members[queue].take()) is not None:
-                message = self._receive(record, no_ack)
+                message = self._receive(queue, record, no_ack)
                 if message is not None:
                     delivered += 1
                     self._hand_over(message, record, callback)
@@ -109,41 +127,6 @@ class Channel(QueueChannel):
             record.blame()
             raise
 
-    def _deliver_broadcasts(self) -> int:
-        """Only what reached a queue counts: who waits for one reply must not take another client's for an answer."""
-        delivered = 0
-        while not delivered and self._reader is not None and (item := self._reader.take()) is not None:
-            topic, offset, value = item
-            try:
-                raw = decode(value)
-            except BadRecord as error:
-                logger.warning("a broadcast in %s is no message: %s", topic, error)
-                continue
-            info = raw["properties"]["delivery_info"]
-            for queue in self._bound_here(info.get("exchange") or "", info.get("routing_key") or ""):
-                callback = self._listening.get(queue)
-                if callback is not None and offset >= self._begins(queue).get(topic, offset + 1):
-                    delivered += 1
-                    callback(self._message(decode(value)))
-        return delivered
-
-    def _bound_here(self, exchange: str, routing_key: str) -> set[str]:
-        if not exchange:
-            return {routing_key}
-        table = self.state.exchanges.get(exchange, {}).get("table", ())
-        found: set[str] = self.typeof(exchange).lookup(table, exchange, routing_key, None)
-        return found
-
-    def _begins(self, queue: str) -> dict[str, int]:
-        transient = self.connection.transients.get(queue)
-        return {} if transient is None else transient.begins
-
-    def _broadcasts(self) -> BroadcastReader:
-        if self._reader is None:
-            config = self.options.client_config(self._address.hosts, self._address.credentials)
-            self._reader = BroadcastReader(config, self.options, self.connection.wake)
-        return self._reader
-
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any | None:
         """One message or None. Becoming a member of the group takes the first call some seconds."""
         member = self._members.get(queue)
@@ -153,33 +136,50 @@ class Channel(QueueChannel):
         member = self._member(queue)
         while True:
             record = member.take()
-            message = None if record is None else self._receive(record, no_ack)
+            message = None if record is None else self._receive(queue, record, no_ack)
             if message is not None:
                 return message
+            if record is not None:  # nothing to deliver; the next one, if any, must be on its way
+                deadline = min(deadline, monotonic() + GET_TIMEOUT)
             if record is None and (not self._size(queue) or not self.connection.wait(deadline - monotonic())):
                 return None
 
-    def _member(self, queue: str) -> GroupConsumer:
+    def _member(self, queue: str) -> Member:
         """Our membership in the queue's group, from now on."""
         member = self._members.get(queue)
         if member is None or not member.revive():
-            topic = self._topic(queue)
-            config = {
-                **self.options.client_config(self._address.hosts, self._address.credentials),
-                **self.options.consumer_config(topic),
-            }
-            trimmer = shared_trimmer(self._topics, self.options) if self.options.trim else None
-            member = self._members[queue] = GroupConsumer(topic, config, self.options, self.connection.wake, trimmer)
-            shared_watch(self._topics).add(member)
+            if member is not None and not self.connection.asynchronous:
+                join_all([member])  # or the new one would find the old one's partitions taken
+            member = self._members[queue] = self._join(queue)
         return member
 
-    def _receive(self, record: Record, no_ack: bool) -> Any | None:
+    def _join(self, queue: str) -> Member:
+        levels = self._levels(queue)
+        if len(levels) > 1:
+            topics = [levels[lowest] for lowest in sorted(levels, reverse=True)]
+            return PriorityConsumer([self._consume_topic(OrderedConsumer, topic, held=True) for topic in topics])
+        return self._consume_topic(GroupConsumer if self.connection.asynchronous else OrderedConsumer, levels[0])
+
+    def _consume_topic(self, kind: type[Consumer], topic: str, **more: bool) -> Consumer:
+        config = {
+            **self.options.client_config(self._address.hosts, self._address.credentials),
+            **self.options.consumer_config(topic),
+        }
+        trimmer = shared_trimmer(self._topics, self.options) if self.options.trim else None
+        consumer = kind(topic, config, self.options, self.connection.wake, trimmer, **more)
+        shared_watch(self._topics).add(consumer)
+        return consumer
+
+    def _receive(self, queue: str, record: Record, no_ack: bool) -> Any | None:
         deliveries = earlier_deliveries(record)
         if 0 < self.options.delivery_limit <= deliveries:
             self._dead_letter(record, f"delivered {deliveries} times without an end")
             return None
         try:
             raw = decode(record.value)
+            if self._has_expired(queue, raw, record.timestamp, record.headers):
+                record.finish()
+                return None
             info = raw["properties"]["delivery_info"]
             info["redelivered"] = record.redelivered or info.get("redelivered", False)
             info["delivery_count"] = deliveries
@@ -193,20 +193,20 @@ class Channel(QueueChannel):
             self.qos.append(message, message.delivery_tag, record)
         return message
 
-    def _message(self, raw: Message) -> Any:
-        raw["properties"]["delivery_tag"] = next(self._tags)
-        return self.Message(raw, channel=self)
-
     def _requeue(self, record: Record, message: Any) -> None:
         raw = message.serializable()
         raw["properties"]["delivery_info"]["redelivered"] = True
-        headers: Headers = [(DELIVERIES, str(earlier_deliveries(record) + 1).encode())]
+        headers: Headers = [
+            (DELIVERIES, str(earlier_deliveries(record) + 1).encode()),
+            (PUBLISHED, str(published_at(record.timestamp, record.headers)).encode()),
+            self._sequence(),
+        ]
         self._producer.send(record.topic, encode(raw), headers)
 
     def _dead_letter(self, record: Record, reason: str) -> None:
         """Keep a record that nobody can handle, or that kills who does, where it can be looked at: those behind it
         go on."""
-        topic = record.topic + self.options.dead_letter_suffix
+        topic = queue_topic(record.topic) + self.options.dead_letter_suffix
         origin = f"{record.topic}:{record.partition}:{record.offset}"
         about: Headers = [
             (DEAD_REASON, reason[:1000].encode()),
@@ -245,9 +245,7 @@ class Channel(QueueChannel):
         self.closed = True
         self._consumers.clear()
         self._callbacks.clear()
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.stop()
+        reader = self._end_listening()
         members, self._members = self._members, {}
         for member in members.values():
             member.stop()

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
@@ -56,6 +56,7 @@ class Record:
 
     partition: int
     offset: int
+    timestamp: int  #: the broker's, in milliseconds since 1970
     value: bytes
     headers: Headers
     redelivered: bool
@@ -72,6 +73,17 @@ class Record:
 
     def blame(self) -> None:
         self.consumer.blame(self)
+
+
+class Member(Protocol):
+    """What a channel has of a queue: one member of its group, or of each of its levels' groups."""
+
+    def take(self) -> Record | None: ...
+    def await_settled(self, deadline: float) -> None: ...
+    def retire(self) -> None: ...
+    def revive(self) -> bool: ...
+    def stop(self) -> None: ...
+    def join(self, deadline: float) -> None: ...
 
 
 class GroupConsumer:
@@ -165,6 +177,29 @@ class GroupConsumer:
                 return False
             self._retiring = False
             return True
+
+    def await_settled(self, deadline: float) -> None:
+        """Wait until `settled`, or the thread's end, or until `deadline` on the monotonic clock.
+
+        Not where this process has unfinished messages as another member: that one waits for their end before it hands
+        over partitions, and it may be up to the very caller.
+        """
+        if any(other.is_busy() for other in _alive if other is not self and other._group == self._group):
+            return
+        with self._changed:
+            while not (self.settled() or self._stopping or self._error is not None):
+                if not self._changed.wait(deadline - time.monotonic()) and time.monotonic() >= deadline:
+                    logger.warning("%s: not a member of its group in time, it may become one yet", self.topic)
+                    return
+
+    def is_busy(self) -> bool:
+        """Whether the application has a record that it hasn't finished."""
+        with self._changed:
+            return self._partitions.running()
+
+    def settled(self) -> bool:
+        """Whether we have partitions: what is published reaches us from now on. Under the lock."""
+        return bool(self._partitions.trackers)
 
     def put_back(self, record: Record) -> None:
         """A record that was taken could not be handled: it comes again, before those that wait."""
@@ -296,8 +331,9 @@ class GroupConsumer:
         if redelivered is None:
             return None
         headers = cast(Headers, message.headers() or [])
+        when, value = message.timestamp()[1], message.value() or b""
         deliveries = tracker.deliveries(offset)
-        return Record(partition, offset, message.value() or b"", headers, redelivered, deliveries, self, tracker)
+        return Record(partition, offset, when, value, headers, redelivered, deliveries, self, tracker)
 
     def _on_error(self, error: KafkaError) -> None:
         # What has ended the client has one code for all, and the true one in its text alone.
@@ -421,7 +457,7 @@ class GroupConsumer:
             self._consumer.poll(0.01)
 
 
-def join_all(consumers: Iterable[GroupConsumer]) -> None:
+def join_all(consumers: Iterable[Member]) -> None:
     """Wait for consumers that were told to stop: for all of them together no longer than for one."""
     deadline = time.monotonic() + CLOSE_TIMEOUT
     for consumer in consumers:

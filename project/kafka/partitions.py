@@ -172,6 +172,7 @@ class Partitions:
                 self.trackers[part.partition] = self._tracker(part.partition, *stored.get(part.partition, (None, "")))
             # What comes later was somebody else's in between, who has gone on from what was stored.
             self._lost.clear()
+            self._changed.notify_all()
         self.unmarked.update(part.partition for part in partitions)
         logger.info("%s: got %d partitions", self.topic, len(partitions))
 

@@ -36,15 +36,17 @@ logger.addFilter(Repeats())  # events that nobody takes: one line, not one for e
 class Delivery:
     """One message on its way. `done` is set with the broker's answer; `wake` also when its waiter has to lead."""
 
-    __slots__ = ("done", "error", "wake")
+    __slots__ = ("done", "error", "message", "wake")
 
     def __init__(self) -> None:
         self.wake = threading.Event()
         self.done = False
         self.error: KafkaError | None = None
+        self.message: Message | None = None
 
     def __call__(self, error: KafkaError | None, message: Message) -> None:
         self.error = error
+        self.message = message
         self.done = True
         self.wake.set()
 
@@ -144,14 +146,18 @@ class ConfirmedProducer:
         # A burst of unkeyed records would stick to one partition: take them in turn, from a random start.
         self._turns = itertools.count(random.randrange(1 << 16))
 
-    def send(self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None) -> None:
-        """Store one message. Raises MessageTooLarge or PublishFailed, and BrokerUnavailable for a new topic."""
+    def send(self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None) -> int:
+        """Store one message; returns its timestamp (ms since 1970: the broker's, where the topic is set so).
+
+        Raises MessageTooLarge or PublishFailed, and BrokerUnavailable for a new topic.
+        """
         deadline = time.monotonic() + self._timeout
         while True:
             client = self._client
-            error = self._attempt(client, topic, value, headers, key)
+            delivery = Delivery()
+            error = self._attempt(client, delivery, topic, value, headers, key)
             if error is None:
-                return
+                return 0 if delivery.message is None else delivery.message.timestamp()[1]
             failure = publish_error(error, topic, len(value or b""))
             if isinstance(failure, MessageTooLarge):
                 raise failure from KafkaException(error)
@@ -190,10 +196,15 @@ class ConfirmedProducer:
         return outcomes
 
     def _attempt(
-        self, client: Client, topic: str, value: bytes | None, headers: Headers | None, key: bytes | None
+        self,
+        client: Client,
+        delivery: Delivery,
+        topic: str,
+        value: bytes | None,
+        headers: Headers | None,
+        key: bytes | None,
     ) -> KafkaError | None:
         """What the broker, or librdkafka, says against the message; None where it is stored."""
-        delivery = Delivery()
         self._begin(client, delivery, topic, value, headers, key)
         # librdkafka itself gives up after message.timeout.ms; the second on top covers its timer's grain.
         client.wait(delivery, time.monotonic() + self._timeout + 1.0)

@@ -5,20 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from amqp.protocol import queue_declare_ok_t
 from kombu.transport import virtual
+from kombu.transport.base import to_rabbitmq_queue_arguments
 
+from .arguments import QueueArguments
 from .bindings import Binding, Bindings, shared_bindings
 from .broadcast import TransientQueue, broadcast_topic
 from .delay import detour
+from .expiry import BrokerClock, shared_clock
 from .producer import ConfirmedProducer, shared_producer
 from .purge import purge
-from .records import Message, encode, topic_name
+from .ranks import Levels, level_of, level_topic, lowest_priorities, priority_of
+from .records import SEQUENCE, Headers, Message, encode, topic_name
 from .topics import BROADCAST, Topics, shared_topics
 
 logger = logging.getLogger(__name__)
+
+NO_ARGUMENTS = QueueArguments()
 
 
 class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
@@ -29,7 +36,7 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         self.options = connection.options
         self._address = connection.address
         self._own_transients: set[str] = set()
-        self._clients: tuple[int, Topics, ConfirmedProducer, Bindings] | None = None
+        self._clients: tuple[int, Topics, ConfirmedProducer, Bindings, BrokerClock] | None = None
 
     # --- publishing -------------------------------------------------------------------------------------------------
 
@@ -47,8 +54,17 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
             self._broadcast(exchange, message)
 
     def _put(self, queue: str, message: Message, **kwargs: Any) -> None:
-        topic, headers = detour(message, self._topic(queue), time.time(), self.options, self._topics)
-        self._producer.send(topic, encode(message), headers)
+        topic = self._topic(queue)
+        headers: Headers = []
+        priority = priority_of(message["properties"])
+        if priority or self._arguments(queue).max_priority:
+            topic, headers = level_of(self._topics.levels(topic), priority), [self._sequence()]
+        topic, delay = detour(message, topic, time.time(), self.options, self._topics)
+        self._producer.send(topic, encode(message), [*headers, *(delay or ())] or None)
+
+    def _sequence(self) -> tuple[str, bytes]:
+        """A header that tells the order of messages that reach the broker within one of its milliseconds."""
+        return SEQUENCE, str(time.time_ns()).encode()
 
     def _broadcast(self, exchange: str, message: Message) -> None:
         topic = broadcast_topic(self.options.topic_prefix, exchange)
@@ -104,24 +120,39 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         durable: bool = True,
         exclusive: bool = False,
         auto_delete: bool = False,
+        arguments: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> queue_declare_ok_t:
         """Make the queue's topic; a queue that is to die with this connection gets none (see broadcast.py).
 
-        The length is counted only for `passive`, because counting asks every partition.
+        The length is counted only for `passive`, because counting asks every partition. Raises ConfigurationError
+        for arguments that can't be.
         """
         if passive:
             return super().queue_declare(queue, passive=True, **kwargs)
         queue = queue or f"amq.gen-{os.urandom(16).hex()}"
-        if exclusive or auto_delete or not durable:
-            self._new_transient(queue)
-        else:
+        durable = durable and not (exclusive or auto_delete)
+        read = QueueArguments.read(queue, arguments, durable)
+        if durable:
+            self.connection.arguments[queue] = read
             self._new_queue(queue)
+        else:
+            self._new_transient(queue, read)
         return queue_declare_ok_t(queue, 0, 0)
 
-    def _new_transient(self, queue: str) -> None:
+    def prepare_queue_arguments(self, arguments: Mapping[str, Any], **kwargs: Any) -> Mapping[str, Any]:
+        """kombu's `Queue(message_ttl=…, max_priority=…)` as AMQP's arguments."""
+        prepared: Mapping[str, Any] = to_rabbitmq_queue_arguments(arguments, **kwargs)
+        return prepared
+
+    def _arguments(self, queue: str) -> QueueArguments:
+        transient = self.connection.transients.get(queue)
+        found: QueueArguments = transient.arguments if transient else self.connection.arguments.get(queue, NO_ARGUMENTS)
+        return found
+
+    def _new_transient(self, queue: str, arguments: QueueArguments) -> None:
         if queue not in self.connection.transients:
-            self.connection.transients[queue] = TransientQueue()
+            self.connection.transients[queue] = TransientQueue(arguments)
             self._own_transients.add(queue)
             self._bind("", "direct", queue, None, queue)
 
@@ -162,7 +193,12 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
             self._delete(queue)
 
     def _new_queue(self, queue: str, **kwargs: Any) -> None:
-        self._topics.partitions(self._topic(queue))
+        topic = self._topic(queue)
+        for lowest in lowest_priorities(self._arguments(queue).max_priority):
+            self._topics.partitions(level_topic(topic, lowest))
+
+    def _levels(self, queue: str, fresh: bool = False) -> Levels:
+        return self._topics.levels(self._topic(queue), fresh)
 
     def _has_queue(self, queue: str, **kwargs: Any) -> bool:
         return queue in self.connection.transients or self._topics.exists(self._topic(queue))
@@ -170,15 +206,16 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
     def _size(self, queue: str) -> int:
         if queue in self.connection.transients:
             return 0
-        topic = self._topic(queue)
-        return self._topics.length(topic, self.options.group_of(topic))
+        topics, group_of = self._levels(queue).values(), self.options.group_of
+        return sum(self._topics.length(topic, group_of(topic)) for topic in topics)
 
     def _purge(self, queue: str) -> int:
-        topic = self._topic(queue)
-        return purge(self._topics, self.options, topic)
+        return sum(purge(self._topics, self.options, topic) for topic in self._levels(queue, fresh=True).values())
 
     def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
-        self._topics.delete(self._topic(queue))
+        for topic in self._levels(queue, fresh=True).values():
+            self._topics.delete(topic)
+        self.connection.arguments.pop(queue, None)
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
@@ -197,7 +234,11 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
     def _bindings(self) -> Bindings:
         return self._process_clients()[3]
 
-    def _process_clients(self) -> tuple[int, Topics, ConfirmedProducer, Bindings]:
+    @property
+    def _clock(self) -> BrokerClock:
+        return self._process_clients()[4]
+
+    def _process_clients(self) -> tuple[int, Topics, ConfirmedProducer, Bindings, BrokerClock]:
         """The clients that this process shares; a channel that came through a fork gets its own process' ones."""
         if self._clients is None or self._clients[0] != os.getpid():
             config = self.options.client_config(self._address.hosts, self._address.credentials)
@@ -206,5 +247,6 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
                 {**config, **self.options.producer_config()}, topics, self.options.publish_timeout
             )
             bindings = shared_bindings(config, self.options, topics, producer)
-            self._clients = os.getpid(), topics, producer, bindings
+            clock = shared_clock(config, self.options, topics, producer)
+            self._clients = os.getpid(), topics, producer, bindings, clock
         return self._clients

@@ -19,6 +19,10 @@ DEAD_REASON = f"{DEAD_PREFIX}reason"
 DEAD_ORIGIN = f"{DEAD_PREFIX}origin"
 DEAD_DELIVERIES = f"{DEAD_PREFIX}deliveries"
 DEAD_TIME = f"{DEAD_PREFIX}time"
+#: When the broker first had the message, in milliseconds since 1970: in copies that were put back into their queue.
+PUBLISHED = "celery-published"
+#: In what order the messages of one sender were published; only for queues with priorities.
+SEQUENCE = "celery-sequence"
 TOPIC_LENGTH = 249
 
 
@@ -26,12 +30,12 @@ class BadRecord(Exception):
     """A record that is no message: it can only go to the dead letters."""
 
 
-def topic_name(prefix: str, queue: str) -> str:
+def topic_name(prefix: str, queue: str, length: int = TOPIC_LENGTH) -> str:
     """The topic of a queue. Kafka allows letters, digits, `.`, `_` and `-`, and 249 of them."""
     name = prefix + re.sub(r"[^a-zA-Z0-9._-]", lambda match: f"_{ord(match[0]):x}_", queue)
-    if len(name) > TOPIC_LENGTH:
+    if len(name) > length:
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-        name = f"{name[: TOPIC_LENGTH - 17]}-{digest}"
+        name = f"{name[: length - 17]}-{digest}"
     return name
 
 

@@ -11,7 +11,7 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -54,6 +54,9 @@ class Alive(Generic[T]):
         self.add, self.discard = self._running.add, self._running.discard
         os.register_at_fork(after_in_child=self._after_fork)
         atexit.register(lambda: stop_all(tuple(self._running)))
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(tuple(self._running))
 
     def _after_fork(self) -> None:
         for client in self._running:

@@ -17,6 +17,7 @@ from .diagnosis import refusal
 from .errors import NOT_ALLOWED, UNKNOWN, BrokerUnavailable, checked, denied
 from .groups import QUIET, Groups, Stored, patiently
 from .options import Options, settings_key
+from .ranks import Levels, levels_among
 from .shared import PerProcess
 
 logger = logging.getLogger(__name__)
@@ -31,16 +32,22 @@ class Kind:
 
 
 _SEGMENT = str(16 * 1024 * 1024)
+#: The age of a message is the broker's business, whatever the clocks of those who publish say.
+_BROKERS_TIME = {"message.timestamp.type": "LogAppendTime"}
 #: A queue must keep what nobody has consumed yet, however old it is; small segments let what is consumed be trimmed.
-QUEUE = Kind({"retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": _SEGMENT})
+QUEUE = Kind({"retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": _SEGMENT, **_BROKERS_TIME})
 #: What is broadcast is for those who listen at the time; ten minutes are for readers that lag.
-BROADCAST = Kind({"retention.ms": "600000", "segment.ms": "600000", "segment.bytes": _SEGMENT}, partitions=1)
+BROADCAST = Kind(
+    {"retention.ms": "600000", "segment.ms": "600000", "segment.bytes": _SEGMENT, **_BROKERS_TIME}, partitions=1
+)
 #: A table keeps the newest record of each key.
 TABLE = Kind({"cleanup.policy": "compact", "segment.ms": "3600000", "segment.bytes": _SEGMENT}, partitions=1)
 #: One level of what is due later (see delay.py). One clock must say how long its records have waited: the broker's.
 DELAY = Kind({**QUEUE.config, "message.timestamp.type": "LogAppendTime"}, partitions=1)
 #: How long a topic's number of partitions is believed, in seconds.
 REFRESH = 60.0
+#: The same for a queue that has no levels of priority: somebody may be about to declare it with them.
+REFRESH_NONE = 5.0
 #: A connection that doesn't serve in this many seconds is looked into.
 ASK_WHY_AFTER = 1.0
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
@@ -59,6 +66,9 @@ class Topics:
         self._lock = threading.Lock()
         self._measuring: Consumer | None = None
         self.groups = Groups(config, self._admin, options.connect_timeout)
+        self._names: frozenset[str] = frozenset()  # of all topics, when they were last asked for
+        self._names_since = float("-inf")
+        self._levels: dict[str, tuple[frozenset[str], Levels]] = {}
 
     def ping(self) -> None:
         """Raises BrokerUnavailable where no broker answers in time, AccessDenied where it refuses our credentials."""
@@ -89,13 +99,27 @@ class Topics:
                 self._create(topic, kind)
                 found = self._find(topic) or kind.partitions or self._options.partitions
             self._known[topic] = found, time.monotonic()
+            if topic not in self._names:
+                self._names |= {topic}
             return found
+
+    def levels(self, topic: str, fresh: bool = False) -> Levels:
+        """The levels of a queue with priorities (see ranks.py); without, its topic alone."""
+        names, levels = self._levels.get(topic, (None, {}))
+        believed = REFRESH if len(levels) > 1 else REFRESH_NONE
+        if fresh or time.monotonic() - self._names_since > believed:
+            self._metadata()
+        if names is not self._names:
+            levels = levels_among(topic, self._names)
+            self._levels[topic] = self._names, levels
+        return levels
 
     def exists(self, topic: str) -> bool:
         return topic in self._known or bool(self._find(topic))
 
     def forget(self, topic: str) -> None:
         self._known.pop(topic, None)
+        self._names -= {topic}
 
     def delete(self, topic: str) -> None:
         self.forget(topic)
@@ -194,7 +218,9 @@ class Topics:
 
     def _metadata(self) -> Any:
         try:
-            return self._admin.list_topics(timeout=self._timeout)
+            found = self._admin.list_topics(timeout=self._timeout)
+            self._names, self._names_since = frozenset(found.topics) | self._known.keys(), time.monotonic()
+            return found
         except KafkaException as exception:
             raise BrokerUnavailable(f"no Kafka broker answers: {exception.args[0].str()}") from exception
 

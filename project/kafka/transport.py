@@ -13,6 +13,7 @@ import confluent_kafka
 from kombu.transport import virtual
 from kombu.utils.compat import detect_environment
 
+from .arguments import QueueArguments
 from .broadcast import TransientQueue
 from .channel import Channel
 from .errors import BrokerUnavailable, ConfigurationError
@@ -57,6 +58,8 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         self._ringer.setblocking(False)
         #: Queues that die with this connection, see broadcast.py.
         self.transients: dict[str, TransientQueue] = {}
+        #: How the other queues were declared here.
+        self.arguments: dict[str, QueueArguments] = {}
         self._rung = False
         self._lock = threading.Lock()
         self._loop: Any = None
@@ -77,12 +80,16 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         return self
 
     def _knock(self) -> None:
-        """librdkafka doesn't say that a port is closed, it goes on trying; a plain connect says it at once."""
+        """librdkafka doesn't say that a port is closed, it goes on trying; a plain connect says it at once.
+
+        The address that answers becomes the connection's, as if kombu had switched to it.
+        """
         reasons = []
         for address in self.address.hosts.split(","):
             host, _, port = address.rpartition(":")
             try:
                 socket.create_connection((host.strip("[]"), int(port)), self.options.connect_timeout).close()
+                self.client.hostname, self.client.port = host.strip("[]"), int(port)
                 return
             except OSError as error:
                 reasons.append(f"{address}: {error.strerror or error}")
@@ -133,14 +140,17 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
                 pass  # another thread has read it
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
-        """Deliver one message of each queue, or wait for it. Raises socket.timeout after `timeout` seconds.
+        """Deliver what is ready, or wait for it. Raises socket.timeout after `timeout` seconds.
 
-        Not all that is ready: who waits for two replies calls this twice, and would wait in vain after both at once.
+        Of replies and events only one: who waits for two calls this twice, and would wait in vain after both at once.
         """
         deadline = None if timeout is None else monotonic() + timeout
         while not self._deliver_round():
             if not self.wait(None if deadline is None else deadline - monotonic()):
                 raise TimeoutError
+        for _ in range(BURST):
+            if not sum(channel.deliver_messages() for channel in tuple(self.channels)):
+                return
 
     def deliver_ready(self) -> int:
         """Deliver messages until none is ready or the prefetch limits are reached; returns how many."""
@@ -157,6 +167,11 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
 
     def _deliver_round(self) -> int:
         return sum(channel.deliver_next() for channel in tuple(self.channels))
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether an event loop drives this connection: then nothing may block."""
+        return self._loop is not None
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Deliver when the bell rings, and on each turn of the loop: an ack may have made room."""

@@ -14,6 +14,7 @@ from celery import Celery
 import project.kafka  # noqa: F401  (registers kafka://)
 
 QUEUE = os.environ.get("TEST_QUEUE", "test")
+ARGUMENTS = json.loads(os.environ.get("TEST_ARGUMENTS", "{}"))
 
 app = Celery("traces", broker=os.environ.get("TEST_BROKER"), backend=os.environ.get("TEST_REDIS"))
 app.conf.update(
@@ -22,7 +23,11 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_default_queue=QUEUE,
-    task_queues={QUEUE: {}, f"{QUEUE}-second": {}, **{f"{QUEUE}-idle-{number}": {} for number in range(3)}},
+    task_queues={
+        QUEUE: {"queue_arguments": ARGUMENTS},
+        f"{QUEUE}-second": {},
+        **{f"{QUEUE}-idle-{number}": {} for number in range(3)},
+    },
     task_routes={"second": {"queue": f"{QUEUE}-second"}},
     worker_prefetch_multiplier=4,
     worker_hijack_root_logger=False,
