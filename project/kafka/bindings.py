@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 #: again at once, however new it is: a reply is sent to a queue that was bound a moment ago.
 STALE_AFTER = 1.0
 
+#: How long an event may wait for the table, and how long no other one does after that, in seconds.
+EVENT_PATIENCE = 0.5
+EVENT_PAUSE = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Binding:
@@ -67,7 +71,7 @@ class Bindings:
         self._topics, self._producer = topics, producer
         self._rows: dict[bytes, Binding] = {}
         self._lock = threading.RLock()
-        self._read_at = float("-inf")
+        self._read_at = self._ask_again_at = float("-inf")
         self._position = 0
         own = {
             "group.id": options.reader_group,
@@ -112,7 +116,21 @@ class Bindings:
         """The bindings to an exchange; `missed` where the ones known before had no queue for a message."""
         with self._lock:
             self._catch_up(0.0 if missed else STALE_AFTER)
-            return [row for row in self._rows.values() if row.exchange == exchange]
+            return self._known(exchange)
+
+    def of_events(self, exchange: str) -> list[Binding]:
+        """The same, as far as it can be told at once: a heartbeat must not hold up its worker while a broker is away."""
+        with self._lock:
+            if time.monotonic() >= self._ask_again_at:
+                try:
+                    self._catch_up(STALE_AFTER, EVENT_PATIENCE)
+                except BrokerUnavailable as error:
+                    logger.debug("events are routed by an old table: %s", error)
+                    self._ask_again_at = time.monotonic() + EVENT_PAUSE
+            return self._known(exchange)
+
+    def _known(self, exchange: str) -> list[Binding]:
+        return [row for row in self._rows.values() if row.exchange == exchange]
 
     def durable_queues(self) -> set[str]:
         """The queues that have a topic and are bound to anything."""
@@ -120,27 +138,28 @@ class Bindings:
             self._catch_up(STALE_AFTER)
             return {row.queue for row in self._rows.values() if not row.transient}
 
-    def _catch_up(self, stale_after: float) -> None:
+    def _catch_up(self, stale_after: float, timeout: float | None = None) -> None:
         """Read what others wrote. Raises BrokerUnavailable where that takes too long."""
         now = time.monotonic()
         if now - self._read_at < stale_after:
             return
+        timeout = self._options.connect_timeout if timeout is None else timeout
         try:
-            end = self._topics.end(self._topic)
+            end = self._topics.end(self._topic, timeout)
             if self._position < end:
                 # Paused in between: nobody needs the news until a message is routed.
                 self._consumer.resume([self._partition])
-                self._stir()
+                self._stir(timeout)
                 while self._position < end:
-                    self._read(now + self._options.connect_timeout, end)
+                    self._read(now + timeout, end)
                 self._consumer.pause([self._partition])
         except KafkaException as exception:
             raise BrokerUnavailable(f"the table of bindings: {exception.args[0].str()}") from exception
         self._read_at = now
 
-    def _stir(self) -> None:
+    def _stir(self, timeout: float) -> None:
         """Have librdkafka fetch now: what serves the broker sleeps up to a second, and only a request wakes it."""
-        self._consumer.get_watermark_offsets(self._partition, timeout=self._options.connect_timeout, cached=False)
+        self._consumer.get_watermark_offsets(self._partition, timeout=timeout, cached=False)
 
     def _read(self, deadline: float, end: int) -> None:
         message = self._consumer.poll(0.05)
@@ -151,9 +170,10 @@ class Bindings:
             # The last records before `end` may be gone by compaction: then the position passes them unseen.
             self._position = max(self._position, self._consumer.position([self._partition])[0].offset)
             if self._position < end:
-                if time.monotonic() > deadline:
+                left = deadline - time.monotonic()
+                if left <= 0:
                     raise BrokerUnavailable("the table of bindings can't be read in time")
-                self._stir()
+                self._stir(left)
             return
         key, value = message.key() or b"", message.value()
         self._position = (message.offset() or 0) + 1

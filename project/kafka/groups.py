@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -144,10 +144,10 @@ def _member(told: Any) -> Member:
     return Member(told.client_id, told.host, told.group_instance_id, assigned)
 
 
-def patiently(call: Callable[[], T], timeout: float) -> T:
+def patiently(call: Callable[[], T], timeout: float, also: Collection[int] = ()) -> T:
     """What `call` returns, once the topic has its leader and the group its coordinator; BrokerUnavailable without.
 
-    A fresh topic needs some milliseconds for that, a fresh broker a second.
+    A fresh topic needs some milliseconds for that, a fresh broker a second. `also`: more errors that pass.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -159,6 +159,6 @@ def patiently(call: Callable[[], T], timeout: float) -> T:
                 raise denied(
                     error, "ask what a group has done", "Describe on the topic and on the group"
                 ) from exception
-            if error.code() not in NOT_YET or time.monotonic() > deadline:
+            if error.code() not in (*NOT_YET, *also) or time.monotonic() > deadline:
                 raise BrokerUnavailable(f"the broker can't tell yet: {error.str()}") from exception
             time.sleep(random.uniform(0.05, 0.15))

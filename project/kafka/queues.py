@@ -44,7 +44,7 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         """Store a message in every queue that the exchange routes it to. Raises PublishFailed or BrokerUnavailable."""
         self._inplace_augment_message(message, exchange, routing_key)
         if exchange:
-            durable, transient = self._route(exchange, routing_key, look_again=not self._is_event(exchange, message))
+            durable, transient = self._route(exchange, routing_key, is_event=self._is_event(exchange, message))
         else:
             transient = self._is_transient(routing_key)
             durable = set() if transient else {routing_key}
@@ -78,14 +78,14 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         """A worker has better things to do than to wait for each: most of the time nobody listens."""
         return message["properties"].get("delivery_mode") == 1 and self._type_of(exchange) == "topic"
 
-    def _route(self, exchange: str, routing_key: str, look_again: bool) -> tuple[set[str], bool]:
+    def _route(self, exchange: str, routing_key: str, is_event: bool) -> tuple[set[str], bool]:
         """The durable queues that a message goes to, and whether any transient one does.
 
-        `look_again` where the bindings that are known have no queue for it.
+        Where the bindings that are known have no queue for it, they are read again, but not for an event.
         """
-        rows = self._bindings.of(exchange)
+        rows = self._bindings.of_events(exchange) if is_event else self._bindings.of(exchange)
         matching = self._match(exchange, routing_key, rows)
-        if not matching and look_again:
+        if not matching and not is_event:
             rows = self._bindings.of(exchange, missed=True)
             matching = self._match(exchange, routing_key, rows)
         transient = {row.queue for row in rows if row.transient}

@@ -1,7 +1,8 @@
 """Who else reads a topic: records that another group hasn't consumed must stay.
 
+A group is anything that has committed an offset for the topic: workers with another ``group_id`` (these as soon as they
+are there), or a program that has nothing to do with Celery.
 A group is anything that has committed an offset for the topic, or has a member there: workers with another
-``group_id``, or a program that has nothing to do with Celery.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ class Readers:
             raise Incomplete("the right Describe on the cluster is missing: there may be groups that can't be seen")
         counts = self._topics.counts()
         needed: dict[Part, int] = {}
-        for reader in self._ask(topics, counts, {self._options.group_of(topic) for topic in counts}, cancelled):
+        own = {self._options.group_of(topic) for topic in counts}
+        # Not who the members are: librdkafka 2.16.1 may abort the process (confluentinc/librdkafka#4605, #5397) where
+        # a broker goes while a group's coordinator is asked to describe it, and this is asked by workers.
+        for reader in self._ask(topics, counts, own, {}, cancelled):
             for topic in reader.topics:
                 for part in ((topic, number) for number in range(counts.get(topic, 0))):
                     # Nothing stored: it has to begin yet.
@@ -62,18 +66,20 @@ class Readers:
 
     def all_of(self, topics: Collection[str]) -> list[Reader]:
         """Every group that can be seen and reads these topics, our own too."""
-        return list(self._ask(topics, self._topics.counts(), frozenset(), lambda: False))
+        groups = self._topics.groups
+        members = groups.members(group for group, active in groups.listed().items() if active)
+        return list(self._ask(topics, self._topics.counts(), frozenset(), members, lambda: False))
 
     def _ask(
         self,
         topics: Collection[str],
         counts: Mapping[str, int],
         leave_out: Collection[str],
+        members: Mapping[str, list[Member]],
         cancelled: Callable[[], bool],
     ) -> Iterator[Reader]:
         groups = self._topics.groups
         listed = {group: active for group, active in groups.listed().items() if group not in leave_out}
-        members = groups.members(group for group, active in listed.items() if active)
         for group, active in listed.items():
             assigned = {part for member in members.get(group, ()) for part in member.assigned}
             here = {topic for topic, _ in assigned}
@@ -90,7 +96,7 @@ class Readers:
                 if topic not in here:
                     self._note_foreign(group, topic)
             if here.intersection(asked):
-                yield Reader(group, frozenset(here.intersection(asked)), stored, members.get(group, []))
+                yield Reader(group, frozenset(here.intersection(asked)), stored, list(members.get(group, ())))
 
     def _is_foreign(self, group: str, topic: str) -> bool:
         with self._lock:

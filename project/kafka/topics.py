@@ -53,6 +53,10 @@ ASK_WHY_AFTER = 1.0
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
+UNANSWERED = frozenset({KafkaError._TIMED_OUT, KafkaError._DESTROY_BROKER})
+#: How long the first try of a question may take that is asked again, in seconds.
+FIRST_TRY = 1.0
+
 
 class Topics:
     """The brokers' topics as this process knows them. Safe to share among threads, not across a fork."""
@@ -150,20 +154,26 @@ class Topics:
         told = self._metadata().topics
         return {name: len(topic.partitions) for name, topic in told.items() if topic.error is None}
 
-    def end(self, topic: str) -> int:
+    def end(self, topic: str, timeout: float | None = None) -> int:
         """The offset that the next record of a topic of one partition gets. In one round trip: control waits for it."""
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        patience = FIRST_TRY
 
         def ask() -> int:
+            nonlocal patience
             client = self._client()
+            bound = max(0.001, min(patience, deadline - time.monotonic()))
+            patience *= 2
             try:
-                return client.get_watermark_offsets(TopicPartition(topic, 0), timeout=self._timeout, cached=False)[1]
+                return client.get_watermark_offsets(TopicPartition(topic, 0), timeout=bound, cached=False)[1]
             except KafkaException as exception:
-                if exception.args[0].code() in UNKNOWN:
-                    # A client that has once heard that a topic isn't there believes so for half a minute.
+                # A client that has once heard that a topic isn't there believes so for half a minute, and one that
+                # isn't answered goes on asking the broker that led the topic and is away, for minutes.
+                if exception.args[0].code() in (*UNKNOWN, *UNANSWERED):
                     self._measuring = None
                 raise
 
-        return patiently(ask, self._timeout)
+        return patiently(ask, deadline - time.monotonic(), also=UNANSWERED)
 
     # --- for those who operate it -----------------------------------------------------------------------------------
 

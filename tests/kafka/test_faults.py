@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -127,55 +124,3 @@ def test_an_acknowledgement_counts_only_as_long_as_the_partition_is_there(
         gone = sorted(other.bodies())
         late.drain_until(lambda: len(late.messages) == 30)
         assert sorted(late.bodies()[20:]) == gone
-
-
-MEMBER = """
-import json, sys, time
-from kombu import Connection, Exchange, Queue
-import project.kafka
-
-url, options, name = sys.argv[1:]
-with Connection(url, transport_options=json.loads(options)) as connection:
-    queue = Queue(name, Exchange(name), routing_key=name)
-    consumer = connection.Consumer(queue, on_message=lambda message: print("in", flush=True))
-    consumer.consume()
-    while True:
-        connection.drain_events()
-"""
-
-
-@pytest.mark.kafka
-def test_commits_go_on_at_once_after_a_rebalance_that_waited_for_a_dead_member(
-    kafka: tuple[str, dict[str, Any]], queue: Queue
-) -> None:
-    """None is answered in that time: they must neither pile up nor hold back the next ones once it is over."""
-    url, options = kafka
-    options = {**options, "session_timeout": 4.0}
-    with ExitStack() as stack:
-        first, second = (stack.enter_context(Connection(url, transport_options=options)) for _ in range(2))
-        publish(first, queue, *range(64))
-        inbox = Inbox(first, queue, prefetch_count=1)
-        inbox.drain_until(lambda: len(inbox.messages) >= 2)
-        command = [sys.executable, "-c", MEMBER, url, json.dumps(options), queue.name]
-        member = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        stack.callback(member.kill)
-        assert member.stdout is not None
-        assert member.stdout.readline() == "in\n"
-        member.kill()
-        joining = Inbox(second, queue)
-        number = 64
-        while not joining.messages:
-            publish(first, queue, number)
-            number += 1
-            inbox.drain(0.05)
-            joining.drain(0.0)
-        for _ in range(3):
-            publish(first, queue, *range(number, number + 8))
-            number += 8
-
-            def all_is_stored() -> bool:
-                joining.drain(0.0)
-                return not first.default_channel._size(queue.name)
-
-            inbox.drain_until(all_is_stored, 3)
-        assert set(inbox.bodies() + joining.bodies()) == set(range(number))
