@@ -119,7 +119,7 @@ class Bindings:
             return self._known(exchange)
 
     def of_events(self, exchange: str) -> list[Binding]:
-        """The same, as far as it can be told at once: a heartbeat must not hold up its worker while a broker is away."""
+        """The same, as far as it is known at once: a heartbeat must not hold up its worker while a broker is away."""
         with self._lock:
             if time.monotonic() >= self._ask_again_at:
                 try:

@@ -2,7 +2,6 @@
 
 A group is anything that has committed an offset for the topic: workers with another ``group_id`` (these as soon as they
 are there), or a program that has nothing to do with Celery.
-A group is anything that has committed an offset for the topic, or has a member there: workers with another
 """
 
 from __future__ import annotations
