@@ -15,6 +15,7 @@ from .errors import BrokerUnavailable, ConfigurationError, Refused
 from .groups import Member, Stored
 from .mover import mover_group
 from .producer import shared_producer
+from .ranks import queue_topic
 from .readers import Reader, Readers
 from .records import topic_name
 from .topics import shared_topics
@@ -29,7 +30,7 @@ class TopicRow:
     """`length` is what this application's group, or the movers', has not finished; elsewhere what is stored."""
 
     topic: str
-    kind: str  # queue, dead letters, delay, broadcast, bindings, other
+    kind: str  # queue, dead letters, delay, broadcast, bindings, clock, other
     queue: str | None
     partitions: int
     length: int
@@ -93,7 +94,7 @@ class Operator:
             return "queue"
         if topic in self._levels():
             return "delay"
-        for kind in ("bindings", "broadcast"):
+        for kind in ("bindings", "broadcast", "clock"):
             if name == f"celery.{kind}" or name.startswith(f"celery.{kind}."):
                 return kind
         lived = topic.removesuffix(self.options.dead_letter_suffix)
@@ -113,7 +114,7 @@ class Operator:
         groups = self._topics.groups.listed()
         for topic in topics:
             if self.options.group_of(topic) in groups and topic.startswith(prefix) and not topic.endswith(suffix):
-                found.setdefault(topic, topic.removeprefix(prefix))
+                found.setdefault(topic, found.get(queue_topic(topic)) or topic.removeprefix(prefix))
         return {topic: queue for topic, queue in found.items() if topic in topics}
 
     def _topic(self, queue: str) -> str:
@@ -135,7 +136,7 @@ class Operator:
     def lag(self, queues: Iterable[str] = ()) -> Lag:
         """How far every group is in each partition of these queues, or of all. Raises Refused for unknown ones."""
         found = self._queues(self._topics.counts())
-        wanted = {self.existing(queue): queue for queue in queues} or found
+        wanted = {topic: queue for queue in queues for topic in self.existing(queue)} or found
         bounds = self._topics.bounds(wanted)
         readers = Readers(self._topics, self.options).all_of(wanted)
         rows, warnings = [], []
@@ -157,22 +158,24 @@ class Operator:
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
-    def existing(self, queue: str) -> str:
-        """The topic of a queue. Raises Refused where there is none."""
+    def existing(self, queue: str) -> list[str]:
+        """The topics of a queue: its own, and those of its higher priorities. Raises Refused where there are none."""
         topic = self._topic(queue)
         if topic not in self._topics.counts():
             raise Refused(f"there is no queue {queue!r} (no topic {topic!r})")
-        return topic
+        return list(self._topics.levels(topic, fresh=True).values())
 
     def add_partitions(self, queue: str, count: int) -> int:
         """Returns how many there were. Raises Refused, also for fewer than now, and BrokerUnavailable."""
-        topic = self.existing(queue)
-        before = self._topics.counts()[topic]
+        topics, counts = self.existing(queue), self._topics.counts()
+        before = min(counts[topic] for topic in topics)
         if count <= before:
-            raise Refused(f"{topic!r} has {before} partitions: they can become more, not fewer")
-        self._topics.add_partitions(topic, count)
+            raise Refused(f"{queue!r} has {before} partitions: they can become more, not fewer")
+        growing = [topic for topic in topics if counts[topic] < count]
+        for topic in growing:
+            self._topics.add_partitions(topic, count)
         deadline = time.monotonic() + SPREAD
-        while self._topics.counts().get(topic, 0) < count:
+        while any(self._topics.counts().get(topic, 0) < count for topic in growing):
             if time.monotonic() > deadline:
                 raise BrokerUnavailable(f"the brokers took the change, but don't show it after {SPREAD:g} s")
             time.sleep(0.1)

@@ -16,12 +16,12 @@ from celery import Celery
 from celery.bin.base import CLIContext
 from click.testing import CliRunner, Result
 from confluent_kafka import Producer
-from kombu import Connection, Queue
+from kombu import Connection, Exchange, Queue
 
 from project.kafka.cli import kafka as command
 from project.kafka.records import DEAD_ORIGIN, DEAD_REASON, Headers
 from project.local.ports import free_port
-from tests.kafka.conftest import TANSU_OPTIONS, receive
+from tests.kafka.conftest import TANSU_OPTIONS, publish, receive
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,6 +175,24 @@ def test_partitions_are_added_under_a_worker_that_goes_on(kafka_site: Site) -> N
     refused = site.run("partitions", site.queue, "2")
     assert refused.exit_code == 1
     assert "has 4 partitions: they can become more, not fewer" in refused.stderr
+
+
+@pytest.mark.kafka
+def test_a_queue_with_priorities_is_one_queue(kafka_site: Site) -> None:
+    site = kafka_site
+    ranked = Queue("ranked", Exchange("ranked"), routing_key="ranked", max_priority=10)
+    with site.connection(partitions=1) as connection:
+        publish(connection, ranked, "low", priority=0)
+        publish(connection, ranked, "high", priority=9)
+        messages = receive(connection, ranked, 2)
+        messages[0].ack()
+        eventually(lambda: sum(row["lag"] for row in site.json("lag", "ranked")["partitions"]) == 1, 20)
+    rows = site.json("lag", "ranked")["partitions"]
+    assert len({row["topic"] for row in rows}) == 4
+    assert {row["queue"] for row in rows} == {"ranked"}
+    assert {row["queue"] for row in site.json("topics") if row["kind"] == "queue"} == {"ranked"}
+    assert site.run("partitions", "ranked", "2").exit_code == 0
+    assert len(site.json("lag", "ranked")["partitions"]) == 8
 
 
 @pytest.mark.kafka
