@@ -123,7 +123,7 @@ class Topics:
 
     def forget(self, topic: str) -> None:
         self._known.pop(topic, None)
-        self._names -= {topic}
+        self._names_since = float("-inf")  # and it is looked again which topics there are
 
     def delete(self, topic: str) -> None:
         self.forget(topic)
@@ -229,7 +229,7 @@ class Topics:
     def _metadata(self) -> Any:
         try:
             found = self._admin.list_topics(timeout=self._timeout)
-            self._names, self._names_since = frozenset(found.topics) | self._known.keys(), time.monotonic()
+            self._names, self._names_since = frozenset((*found.topics, *self._known)), time.monotonic()
             return found
         except KafkaException as exception:
             raise BrokerUnavailable(f"no Kafka broker answers: {exception.args[0].str()}") from exception

@@ -87,6 +87,23 @@ def test_length_purge_and_delete_are_of_all_levels(connect: Connect, ranked: Que
     eventually(lambda: not topics_of(connection, ranked), timeout=10)
 
 
+def test_a_level_outlives_what_is_forgotten_of_its_topic_after_a_failure(connect: Connect, ranked: Queue) -> None:
+    connection = connect()
+    publish_each(connection, ranked, [9])
+    level, topics = f"{ranked.name}.priority-9", connection.default_channel._topics
+    topics.forget(level)  # as a publish that failed does
+    connection.Producer().publish("again", routing_key=ranked.name, priority=9)
+    assert topics.length(level, connection.default_channel.options.group_of(level)) == 2
+
+
+def test_levels_that_are_declared_later_are_used_at_once(connect: Connect, ranked: Queue) -> None:
+    connection = connect()
+    connection.Producer().publish("early", routing_key=ranked.name, priority=9)
+    ranked(connection.default_channel).declare()
+    connection.Producer().publish("late", routing_key=ranked.name, priority=9)
+    assert [message.decode() for message in receive(connect(), ranked, 2)] == ["late", "early"]
+
+
 def test_without_priorities_a_queue_is_one_topic(connect: Connect, queue: Queue) -> None:
     connection = connect()
     publish_each(connection, queue, [0, 9])
