@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 
 from .options import Options, settings_key
 from .producer import ConfirmedProducer
-from .records import PUBLISHED, Headers, number
+from .records import PUBLISHED, Headers, Message, number
 from .shared import PerProcess
 from .topics import BROADCAST, Topics
 
@@ -34,10 +34,16 @@ def published_at(timestamp: int, headers: Headers) -> int:
     return number(headers, PUBLISHED) or timestamp
 
 
-def time_to_live(properties: Mapping[str, Any], queue_ttl: int | None) -> int | None:
-    """In milliseconds; None where the message never expires."""
+def time_to_live(message: Message, queue_ttl: int | None) -> int | None:
+    """In milliseconds; None where the message never expires.
+
+    A Celery task that expires is delivered all the same: the worker tells those who wait for it that it is revoked.
+    """
+    headers = message.get("headers") or {}
+    if "task" in headers and headers.get("expires"):
+        return queue_ttl
     try:
-        own = int(properties["expiration"])
+        own = int(message["properties"]["expiration"])
     except (KeyError, TypeError, ValueError):
         return queue_ttl
     return own if queue_ttl is None else min(own, queue_ttl)

@@ -124,7 +124,7 @@ class ListeningChannel(QueueChannel):
 
     def _has_expired(self, queue: str, raw: Message, timestamp: int, headers: Headers) -> bool:
         """Whether a message is too old to be delivered; it is counted then."""
-        ttl = time_to_live(raw["properties"], self._arguments(queue).message_ttl)
+        ttl = time_to_live(raw, self._arguments(queue).message_ttl)
         if ttl is None or published_at(timestamp, headers) + ttl > self._clock.now():
             return False
         self.expired.add(queue)
