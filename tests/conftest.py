@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from project.celery import app
 from tests.servers import start_redis
 
 # A busy machine is slow now and then; tests have a timeout of their own.
@@ -22,6 +23,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.failed and kept and "PYTEST_XDIST_WORKER" not in os.environ:  # the one that leads hears of all
         with Path(kept).open("a") as file:
             file.write(f"FAILED {report.nodeid} ({report.when})\n…{report.longreprtext[-TAIL:]}\n")
+
+
+@pytest.fixture(autouse=True)
+def the_service_is_the_current_application() -> None:
+    """Some tests make others; what shared tasks are sent by must not depend on the order of the tests."""
+    app.set_current()
+    app.set_default()
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ class Rig:
         self.url, self.queue, self.logs = url, queue, logs
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
         self.workers: list[subprocess.Popen[Any]] = []
-        self.app = Celery("client", broker=url, backend=redis_url)
+        self.app = Celery("client", broker=url, backend=redis_url, set_as_current=False)
         self.app.conf.broker_transport_options = json.loads(self.environment["TEST_OPTIONS"])
         self.app.conf.task_default_queue = queue
         self.app.conf.task_routes = {"second": {"queue": f"{queue}-second"}}

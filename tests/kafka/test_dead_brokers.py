@@ -22,7 +22,7 @@ BOUND = 10 * TIMEOUT
 
 
 def client(address: str) -> Celery:
-    app = Celery("client", broker=f"kafka://{address}", broker_connection_timeout=TIMEOUT)
+    app = Celery("client", broker=f"kafka://{address}", broker_connection_timeout=TIMEOUT, set_as_current=False)
     app.conf.broker_transport_options = {**TANSU_OPTIONS, "connect_timeout": TIMEOUT, "publish_timeout": TIMEOUT}
     app.conf.task_ignore_result = True
     return app

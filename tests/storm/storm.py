@@ -87,7 +87,7 @@ class Storm:
             "STORM_QUEUE": queue,
             "STORM_OPTIONS": json.dumps(options),
         }
-        self._app = Celery("storm-publisher", broker=environment["STORM_BROKER"])
+        self._app = Celery("storm-publisher", broker=environment["STORM_BROKER"], set_as_current=False)
         self._app.conf.update(broker_transport_options=options, task_default_queue=queue, task_ignore_result=True)
         traces = redis.Redis.from_url(redis_url, decode_responses=True)
         self.runs = Runs(traces, f"{queue}:begun", f"{queue}:ended")
