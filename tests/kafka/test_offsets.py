@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ class Partition(RuleBasedStateMachine):
                 self.running.append(offset)
                 self.known_delivered.add(offset)
 
-    @precondition(lambda self: self.running)
+    @precondition(attrgetter("running"))
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
         offset = data.draw(st.sampled_from(self.running))
@@ -73,7 +74,7 @@ class Partition(RuleBasedStateMachine):
         self.finished.add(offset)
         self.known_finished.add(offset)
 
-    @precondition(lambda self: self.running)
+    @precondition(attrgetter("running"))
     @rule()
     def put_back(self) -> None:
         """The last delivery was none: it is tried again at once."""
@@ -119,7 +120,7 @@ class Partition(RuleBasedStateMachine):
         self.known_delivered = known_delivered | self.seen_when_stored
         self.delivered = delivered | self.delivered_when_stored
 
-    @precondition(lambda self: self.log)
+    @precondition(attrgetter("log"))
     @rule(data=st.data())
     def trim(self, data: st.DataObject) -> None:
         """The broker deletes a finished record."""
