@@ -29,7 +29,6 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def the_service_is_the_current_application() -> None:
     """Some tests make others; what shared tasks are sent by must not depend on the order of the tests."""
     app.set_current()
-    app.set_default()
 
 
 @pytest.fixture(scope="session")

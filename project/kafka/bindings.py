@@ -31,7 +31,7 @@ STALE_AFTER = 1.0
 
 #: How long an event may wait for the table, and how long no other one does after that, in seconds.
 EVENT_PATIENCE = 0.5
-EVENT_PAUSE = 10.0
+EVENT_PAUSE = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def log_in(browser: WebDriver, service: Run) -> None:
     one(browser, "[name=username]").send_keys("admin")
     one(browser, "[name=password]").send_keys(service.line(", password ").split()[-1])
     click(browser, "[type=submit]")
-    assert "Site administration" in browser.title
+    eventually(lambda: "Site administration" in browser.title, TIMEOUT)
 
 
 def test_a_request_from_the_form_to_the_log(service: Run, browser: WebDriver, telegram: TelegramStandin) -> None:

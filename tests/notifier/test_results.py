@@ -9,6 +9,7 @@ import pytest
 from celery import Celery, chord
 from celery.contrib.testing.worker import start_worker
 
+from project.celery import app as service
 from project.results import RedisBackend
 
 # Celery 5.7 uses calls that redis-py 8 calls deprecated.
@@ -43,6 +44,7 @@ def app(redis_server: str) -> Iterator[Celery]:
     made = make_app(redis_server)
     with start_worker(made, perform_ping_check=False, pool="solo"):
         yield made
+    service.set_default()  # a worker makes its application the default of all threads
 
 
 def test_a_result_can_be_waited_for(app: Celery) -> None:

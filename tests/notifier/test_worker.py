@@ -24,7 +24,7 @@ from tests.standins.telegram import TOKEN, TelegramStandin
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-HARD_LIMIT = 4
+HARD_LIMIT = 8
 
 
 class Service:
