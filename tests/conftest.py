@@ -20,7 +20,7 @@ TAIL = 2500
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     kept = os.environ.get("TEST_FAILURES")
-    if report.failed and kept and "PYTEST_XDIST_WORKER" not in os.environ:  # the one that leads hears of all
+    if report.failed and kept:
         with Path(kept).open("a") as file:
             file.write(f"FAILED {report.nodeid} ({report.when})\n…{report.longreprtext[-TAIL:]}\n")
 
