@@ -135,7 +135,7 @@ def test_a_fetch_over_its_hard_limit_fails_its_request(service: Service) -> None
     service.cbr.mode = "slow"
     row = service.reaches(service.post(), "failed")
     assert (row.error_code, row.fetch_attempts, row.sweep_at) == ("time_limit", 1, None)
-    assert "Hard time limit (4s) exceeded for rates.tasks.fetch_rate" in service.log()
+    assert f"Hard time limit ({HARD_LIMIT}s) exceeded for rates.tasks.fetch_rate" in service.log()
     # The worker goes on.
     service.cbr.mode = "ok"
     row = service.reaches(service.post(), "delivered")
