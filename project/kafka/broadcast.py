@@ -125,11 +125,4 @@ class BroadcastReader:
             return not self._stopping
 
 
-def _stop_all(readers: tuple[BroadcastReader, ...]) -> None:
-    for reader in readers:
-        reader.stop()
-    for reader in readers:
-        reader.join()
-
-
-_alive: Alive[BroadcastReader] = Alive(_stop_all)
+_alive: Alive[BroadcastReader] = Alive()

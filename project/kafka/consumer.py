@@ -464,10 +464,4 @@ def join_all(consumers: Iterable[Member]) -> None:
         consumer.join(deadline)
 
 
-def _stop_all(consumers: tuple[GroupConsumer, ...]) -> None:
-    for consumer in consumers:
-        consumer.stop()
-    join_all(consumers)
-
-
-_alive: Alive[GroupConsumer] = Alive(_stop_all)
+_alive: Alive[GroupConsumer] = Alive(join_all)

@@ -277,11 +277,4 @@ def consumer_config(options: Options) -> dict[str, Any]:
     return config
 
 
-def _stop_all(movers: tuple[Mover, ...]) -> None:
-    for mover in movers:
-        mover.stop()
-    for mover in movers:
-        mover.join()
-
-
-_alive: Alive[Mover] = Alive(_stop_all)
+_alive: Alive[Mover] = Alive()

@@ -66,14 +66,7 @@ class PurgeWatch:
             consumer.pass_over(number, tracker, begins[consumer.topic, number])
 
 
-def _stop_all(watches: tuple[PurgeWatch, ...]) -> None:
-    for watch in watches:
-        watch.stop()
-    for watch in watches:
-        watch.join()
-
-
-_alive: Alive[PurgeWatch] = Alive(_stop_all)
+_alive: Alive[PurgeWatch] = Alive()
 _watches: PerProcess[PurgeWatch] = PerProcess()
 
 

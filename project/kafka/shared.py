@@ -11,7 +11,7 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -43,17 +43,29 @@ class PerProcess(Generic[T]):
         self._made.clear()
 
 
+def join_each(running: Iterable[Any]) -> None:
+    for one in running:
+        one.join()
+
+
 class Alive(Generic[T]):
-    """The objects whose threads run in this process; `stop_all` gets them before the interpreter ends.
+    """The objects whose threads run in this process; all are told to `stop` before the interpreter ends, then joined.
 
     A thread inside librdkafka must not outlive the interpreter.
     """
 
-    def __init__(self, stop_all: Callable[[tuple[T, ...]], None]) -> None:
+    def __init__(self, join_all: Callable[[Iterable[T]], None] = join_each) -> None:
         self._running: weakref.WeakSet[Any] = weakref.WeakSet()
         self.add, self.discard = self._running.add, self._running.discard
+        self._join_all = join_all
         os.register_at_fork(after_in_child=self._after_fork)
-        atexit.register(lambda: stop_all(tuple(self._running)))
+        atexit.register(self._stop_all)
+
+    def _stop_all(self) -> None:
+        running = tuple(self._running)
+        for one in running:
+            one.stop()
+        self._join_all(running)
 
     def __iter__(self) -> Iterator[T]:
         return iter(tuple(self._running))

@@ -159,14 +159,7 @@ class Trimmer:
         self._told.add(text)
 
 
-def _stop_all(trimmers: tuple[Trimmer, ...]) -> None:
-    for trimmer in trimmers:
-        trimmer.stop()
-    for trimmer in trimmers:
-        trimmer.join()
-
-
-_alive: Alive[Trimmer] = Alive(_stop_all)
+_alive: Alive[Trimmer] = Alive()
 _trimmers: PerProcess[Trimmer] = PerProcess()
 
 

@@ -99,6 +99,19 @@ class Rig:
         self.wait_for(lambda: len({number for number, _ in self.traces("ended")}) >= count, seconds)
         return Counter(number for number, _ in self.traces("ended"))
 
+    def share_until_one_stops(self, seconds: float = 60) -> Counter[int]:
+        """How often each of 200 tasks ended that two workers shared, one of which stopped in the ordinary way."""
+        first, second = self.start("w1"), self.start("w2")
+        self.wait_member("w1")
+        self.wait_member("w2")
+        for number in range(200):
+            self.trace.clone((number, 0.05)).apply_async()
+        self.wait_for(lambda: len(self.traces("ended")) > 40)
+        self.stop(second)
+        ended = self.wait_ended(200, seconds)
+        assert {pid for _, pid in self.traces("ended")} == {first.pid, second.pid}
+        return ended
+
     def close(self) -> None:
         for worker in self.workers:
             if worker.poll() is None:

@@ -56,6 +56,11 @@ class Site:
         self.opened.append(Connection(self.url, transport_options={**self.options, **options}))
         return self.opened[-1]
 
+    def close(self) -> None:
+        for connection in self.opened:
+            connection.close()
+        self.app.close()
+
     @property
     def kombu_queue(self) -> Queue:
         return self.app.amqp.queues[self.queue]
@@ -83,18 +88,14 @@ class Site:
 def site(broker: tuple[str, dict[str, Any]], name: str) -> Iterator[Site]:
     site = Site(*broker, name)
     yield site
-    for connection in site.opened:
-        connection.close()
-    site.app.close()
+    site.close()
 
 
 @pytest.fixture
 def kafka_site(kafka: tuple[str, dict[str, Any]], name: str) -> Iterator[Site]:
     site = Site(*kafka, name)
     yield site
-    for connection in site.opened:
-        connection.close()
-    site.app.close()
+    site.close()
 
 
 def test_topics_are_listed_with_their_kind_and_length(site: Site) -> None:

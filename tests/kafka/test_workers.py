@@ -20,15 +20,7 @@ def test_chains_run_across_queues_beside_idle_ones(rig: Rig, pool: str) -> None:
 
 
 def test_workers_share_a_queue_and_a_warm_stop_repeats_nothing(rig: Rig) -> None:
-    first, second = rig.start("w1"), rig.start("w2")
-    rig.wait_member("w1")
-    rig.wait_member("w2")
-    for number in range(200):
-        rig.trace.clone((number, 0.05)).apply_async()
-    rig.wait_for(lambda: len(rig.traces("ended")) > 40)
-    rig.stop(second)
-    assert rig.wait_ended(200) == Counter(range(200))
-    assert {pid for _, pid in rig.traces("ended")} == {first.pid, second.pid}
+    assert rig.share_until_one_stops() == Counter(range(200))
 
 
 def test_a_killed_worker_loses_nothing_and_repeats_only_what_was_in_flight(rig: Rig) -> None:
