@@ -1,0 +1,5 @@
+"""What is written down of requests, and of those who get messages."""
+
+from notifier.models.rate_request import RateRequest
+
+__all__ = ["RateRequest"]
