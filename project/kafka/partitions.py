@@ -125,7 +125,8 @@ class Partitions:
                 self._unanswered_until = time.monotonic() + UNANSWERED
                 self._consumer.commit(offsets=offsets, asynchronous=True)
             else:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
+                # For this kind librdkafka doesn't call `on_commit`, and raises only where it failed for all partitions.
+                self.on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False) or [])
         except KafkaException as exception:
             self.on_commit(exception.args[0], offsets)
 
