@@ -282,7 +282,7 @@ class GroupConsumer:
             self._wait(self._options.commit_interval)  # for the end of the one that is out
             self._poll(0.0)
         else:
-            self._poll(self._options.commit_interval if self._partitions.busy() else IDLE)
+            self._poll(min(self._options.commit_interval, IDLE) if self._partitions.busy() else IDLE)
 
     def _wait(self, seconds: float) -> None:
         with self._changed:
