@@ -180,7 +180,9 @@ class ConfirmedProducer:
             logger.warning("not sent to %s: %s", topic, error)
         self._client.serve()
 
-    def begin(self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None) -> Finish:
+    def begin(
+        self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None
+    ) -> Finish:
         """Send one message; what is returned waits for its confirmation and says what went wrong. Raises as `send`."""
         client, delivery, deadline = self._client, Delivery(), time.monotonic() + self._timeout + 1.0
         self._begin(client, delivery, topic, value, headers, key)

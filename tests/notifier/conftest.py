@@ -107,7 +107,14 @@ def drain(channel: Any, queue: str) -> Iterator[dict[str, Any]]:
     while message := channel.basic_get(queue, no_ack=True):
         args, kwargs, embed = json.loads(message.body)
         headers = message.properties.get("headers") or message.headers
-        yield {"id": headers["id"], "task": headers["task"], "args": args, "kwargs": kwargs, "chain": embed["chain"], "embed": embed}
+        yield {
+            "id": headers["id"],
+            "task": headers["task"],
+            "args": args,
+            "kwargs": kwargs,
+            "chain": embed["chain"],
+            "embed": embed,
+        }
 
 
 @pytest.fixture
