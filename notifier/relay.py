@@ -127,7 +127,7 @@ class Relay:
             pause = min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE) * random.uniform(0.5, 1)
             select.select([self._stopped], [], [], pause)
         else:
-            select.select([self._stopped, self._bell], [], [], POLL)
+            select.select([self._stopped, self._bell.fileno()], [], [], POLL)
 
     def _disconnect(self) -> None:
         """New connections next time: these may be broken."""

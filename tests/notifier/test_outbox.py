@@ -15,7 +15,6 @@ from notifier.models import RateRequest
 from notifier.relay import Published, publish_due
 from notifier.tasks import sweep
 from rates import tasks
-from rates.quotes import Quote
 
 
 def overdue(**changes: Any) -> None:
@@ -108,10 +107,10 @@ def ids(message: dict[str, Any]) -> tuple[str, str]:
 
 @pytest.mark.parametrize("status", ["notifying", "delivered", "failed"])
 def test_a_fetch_that_comes_again_does_nothing(
-    row: RateRequest, usd: Quote, monkeypatch: pytest.MonkeyPatch, published: Any, status: str
+    row: RateRequest, monkeypatch: pytest.MonkeyPatch, published: Any, status: str
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(tasks, "newest_quote", lambda char_code: asked.append(char_code) or usd)
+    monkeypatch.setattr(tasks, "newest_quote", asked.append)
     RateRequest.objects.update(status=status)
     result = tasks.fetch_rate.apply(args=("USD", str(row.pk)))
     assert (result.state, asked) == ("IGNORED", [])
