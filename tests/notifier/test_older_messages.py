@@ -1,4 +1,4 @@
-"""While one version replaces another both are at work: what version 0.1.0 writes and publishes is carried out by this."""
+"""While one version replaces another both are at work: what 0.1.0 writes and publishes is carried out by this one."""
 
 import uuid
 from typing import Any
