@@ -100,7 +100,9 @@ class Relay:
         """Publish until nothing is due; returns why it ended before that."""
         if self._bell is None:
             self._bell = wake.bell()
-            requests.hand_back_orphans()
+            log.info(
+                "publishing what is due; %d requests were in the hands of a dead relay", requests.hand_back_orphans()
+            )
         # Before the look: what rings after it has come too late for it.
         self._bell.clear()
         while not self._stopping:

@@ -80,7 +80,7 @@ class Parts:
             children.wait_ready(part.process, is_ready, part.name, READY_SECONDS)
 
     def stop(self) -> dict[str, float]:
-        """SIGTERM to each; how many seconds it took to end, or NaN for one that had to be killed."""
+        """SIGTERM to each; how many seconds it took to end, or NaN for one that had to be killed, after 45 s."""
         self._stopping.set()
         self._keeper.join()
         begun, took = time.monotonic(), dict.fromkeys(self.all, float("nan"))

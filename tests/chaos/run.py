@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from project.local.kafka_libs import VERSION
@@ -19,6 +19,8 @@ from tests.chaos.service import Service
 
 #: Recovery after a fault has ended, in seconds: what is aimed at, and when a request counts as stuck.
 GOAL, STUCK = 15.0, 90.0
+#: A part has so many seconds to end in order.
+STOP = 20.0
 #: Before each fault, in seconds.
 CALM = 2.0
 #: The short form begins its faults within so many seconds.
@@ -33,6 +35,10 @@ def rage(service: Service, args: argparse.Namespace) -> int:
     plan = faults if args.only else chosen(faults, args.seed, MANY)
     until = time.monotonic() + (SHORT_SECONDS if args.short else args.minutes * 60)
     flow = Flow(service.url, args.rate)
+    while not flow.books.accepted:
+        time.sleep(0.1)
+    # The workers have joined their groups once the first request has ended.
+    wait_for_ends(flow.books.ids()[:1], STUCK)
     windows: list[Window] = []
     for fault in plan:
         if time.monotonic() > until:
@@ -43,8 +49,10 @@ def rage(service: Service, args: argparse.Namespace) -> int:
     flow.stop()
     wait_for_ends(flow.books.ids(), STUCK)
     report.count(windows, flow.books, ends(flow.books.ids()), messages(service.telegram))
-    tell(service, args, windows, sorted(flow.books.seconds))
-    return 1 if any(window.broken for window in windows) else 0
+    stops = service.parts.stop()
+    tell(service, args, windows, sorted(flow.books.seconds), stops)
+    in_order = all(took < STOP for took in stops.values())
+    return 0 if in_order and not any(window.broken for window in windows) else 1
 
 
 def strike(fault: Fault, flow: Flow) -> float | None:
@@ -58,11 +66,18 @@ def strike(fault: Fault, flow: Flow) -> float | None:
     return None if left else time.monotonic() - over
 
 
-def tell(service: Service, args: argparse.Namespace, windows: Sequence[Window], seconds: Sequence[float]) -> None:
+def tell(
+    service: Service,
+    args: argparse.Namespace,
+    windows: Sequence[Window],
+    seconds: Sequence[float],
+    stops: Mapping[str, float],
+) -> None:
     lines = [
         f"seed {args.seed}, {args.rate:g} requests/s, Apache Kafka {VERSION} ({args.nodes}), "
         + ("PostgreSQL" if service.postgres else "SQLite"),
         f"POST: p50 {seconds[len(seconds) // 2] * 1000:.0f} ms, p99 {seconds[len(seconds) * 99 // 100] * 1000:.0f} ms",
+        "SIGTERM to all at once: " + ", ".join(f"{name} {took:.1f} s" for name, took in stops.items()),
         *service.notes,
         *not_run(),
     ]
