@@ -1,6 +1,6 @@
 """Workers keep their database connection from task to task, as web servers do from request to request.
 
-Celery closes it before and after each task, because a broken one would fail all that come, and a new one costs more than
+Celery closes it before and after each task, because a broken one would fail all that come; a new one costs more than
 the task. So this looks at it, as Django does around each request: one that is too old, or with which something has
 failed and that doesn't answer any more, is closed.
 """
