@@ -11,6 +11,7 @@ from aiogram.types import TelegramObject
 
 from notifier.backends.telegram_session import make_bot
 from notifier.bot import basics, rates
+from project import ready
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,10 @@ async def run() -> None:
     """Serve until a signal. Raises aiogram's TelegramUnauthorizedError or TelegramNotFound for a wrong token."""
     bot, in_hand = make_bot(), InHand()
     try:
-        await reach(bot)
-        await dispatcher(in_hand).start_polling(bot, close_bot_session=False)
-        await in_hand.finish()
+        async with ready.beating():
+            await reach(bot)
+            await dispatcher(in_hand).start_polling(bot, close_bot_session=False)
+            await in_hand.finish()
     finally:
         await bot.session.close()
 

@@ -15,6 +15,7 @@ import requests
 
 from project.local import ports
 from tests.run.conftest import Run
+from tests.waiting import eventually
 
 Start = Callable[..., Run]
 # Real processes that start three times one after the other, on a busy machine.
@@ -91,6 +92,30 @@ def test_a_part_that_dies_is_restarted_with_a_printed_line(running: Run) -> None
     psutil.Process(_main_process(worker)).kill()
     assert "worker-rates" in running.line("died (terminated by SIGKILL)")
     assert "worker-rates" in running.line("is started again")
+
+
+def _healthy(run: Run, part: str) -> bool:
+    env = {"PATH": os.environ["PATH"], "READY_FILE": str(run.folder / "var/ready" / part), "HEALTH_MAX_AGE_SECONDS": "7"}
+    return subprocess.run(["bin/start", "health", part], cwd=run.folder, env=env, stderr=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.parametrize("part", ["worker-notifications", "beat"])
+def test_a_part_that_hangs_is_unhealthy_until_it_goes_on(running: Run, part: str) -> None:
+    eventually(lambda: _healthy(running, part), 30)
+    words = "--queues notifications" if part.startswith("worker") else "beat"
+    pid = next(pid for pid, command in running.processes().items() if words in command)
+    main = psutil.Process(_main_process(pid))
+    main.suspend()
+    try:
+        eventually(lambda: not _healthy(running, part), 30)
+    finally:
+        main.resume()
+    eventually(lambda: _healthy(running, part), 30)
+
+
+def test_web_is_ready_with_all_services(running: Run) -> None:
+    answer = requests.get(f"{running.page}readyz", timeout=10)
+    assert answer.json() == {"status": "ready", "database": "ok", "kafka": "ok", "redis": "ok"}
 
 
 def _main_process(worker: int) -> int:
