@@ -12,3 +12,10 @@ graceful_timeout = 15
 keepalive = 5
 accesslog = "-"
 control_socket_disable = True
+
+
+def when_ready(server):
+    """The metrics of all of web's processes, by the one that forks them."""
+    from project import metrics
+
+    metrics.serve()

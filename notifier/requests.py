@@ -16,6 +16,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from notifier import metrics
 from notifier.models import RateRequest
 from rates.quotes import Quote
 
@@ -43,6 +44,7 @@ def _unfinished(request_id: str | UUID) -> QuerySet[RateRequest]:
     return RateRequest.objects.filter(pk=request_id, status__in=UNFINISHED)
 
 
+@metrics.accepts
 def accept(currency_char_code: str, telegram_id: int) -> RateRequest:
     """Write a new request down; the caller publishes it once this is committed."""
     now = timezone.now()
@@ -135,6 +137,7 @@ def release(request_id: str | UUID, lease: dt.datetime) -> bool:
     return bool(_unfinished(request_id).filter(lease_until=lease).update(lease_until=None))
 
 
+@metrics.ends("delivered")
 def deliver(request_id: str | UUID) -> bool:
     """The message has arrived, whatever the row said before: a person has it now."""
     return bool(
@@ -151,6 +154,7 @@ def deliver(request_id: str | UUID) -> bool:
     )
 
 
+@metrics.ends("failed")
 def fail(request_id: str | UUID, code: str, error: str) -> bool:
     """The request ends without a message. Never takes back a delivery."""
     return bool(
@@ -165,6 +169,7 @@ def fail(request_id: str | UUID, code: str, error: str) -> bool:
     )
 
 
+@metrics.accepts
 def accept_again(request_id: str | UUID) -> bool:
     """Begin a failed request anew; the caller publishes it once this is committed."""
     now = timezone.now()

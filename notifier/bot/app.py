@@ -9,6 +9,7 @@ from aiogram import BaseMiddleware, Bot, Dispatcher
 from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter, TelegramServerError
 from aiogram.types import TelegramObject
 
+from notifier import metrics
 from notifier.backends.telegram_session import make_bot
 from notifier.bot import basics, rates
 from project import ready
@@ -33,9 +34,13 @@ class InHand(BaseMiddleware):
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
+        result = "error"
         try:
-            return await handler(event, data)
+            answer = await handler(event, data)
+            result = "ok"
+            return answer
         finally:
+            metrics.UPDATES.labels(result).inc()
             self.tasks.discard(task)
 
     async def finish(self) -> None:

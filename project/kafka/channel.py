@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from kombu.exceptions import OperationalError
 
+from . import meter
 from .consumer import GroupConsumer, Member, Record, join_all
 from .errors import BrokerUnavailable, MessageTooLarge
 from .expiry import published_at
@@ -179,6 +180,7 @@ class Channel(ListeningChannel):
             raw = decode(record.value)
             if self._has_expired(queue, raw, record.timestamp, record.headers):
                 record.finish()
+                meter.count("expired", record.topic)
                 return None
             info = raw["properties"]["delivery_info"]
             info["redelivered"] = record.redelivered or info.get("redelivered", False)
@@ -187,6 +189,9 @@ class Channel(ListeningChannel):
         except Exception as error:  # noqa: BLE001  (whatever is wrong with one record, those behind it must go on)
             self._dead_letter(record, f"{type(error).__name__}: {error}")
             return None
+        meter.count("delivered", record.topic)
+        if info["redelivered"] or deliveries:
+            meter.count("redelivered", record.topic)
         if no_ack:
             record.finish()
         else:
@@ -202,6 +207,7 @@ class Channel(ListeningChannel):
             self._sequence(),
         ]
         self._producer.send(record.topic, encode(raw), headers)
+        meter.count("requeued", record.topic)
 
     def _dead_letter(self, record: Record, reason: str) -> None:
         """Keep a record that nobody can handle, or that kills who does, where it can be looked at: those behind it
@@ -223,6 +229,7 @@ class Channel(ListeningChannel):
             record.consumer.put_back(record)
             raise BrokerUnavailable(f"a record can't be kept in {topic}: {error}") from error
         record.finish()
+        meter.count("dead_lettered", record.topic)
         logger.error("a record went to %s: %s (from %s)", topic, reason, origin)
 
     @property

@@ -21,6 +21,7 @@ from typing import Any
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 from kombu.exceptions import OperationalError
 
+from . import meter
 from .errors import UNKNOWN, MessageTooLarge, PublishFailed, checked, publish_error
 from .groups import QUIET
 from .options import settings_key
@@ -151,6 +152,17 @@ class ConfirmedProducer:
 
         Raises MessageTooLarge or PublishFailed, and BrokerUnavailable for a new topic.
         """
+        began = time.monotonic()
+        try:
+            timestamp = self._send(topic, value, headers, key)
+        except OperationalError:
+            meter.count("publish_failed", topic)
+            raise
+        meter.count("published", topic)
+        meter.time("publish", topic, time.monotonic() - began)
+        return timestamp
+
+    def _send(self, topic: str, value: bytes | None, headers: Headers | None, key: bytes | None) -> int:
         deadline = time.monotonic() + self._timeout
         while True:
             client = self._client
@@ -193,6 +205,7 @@ class ConfirmedProducer:
                 if (error := outcome.answer) is not None:
                     self._after_failure(client, message.topic, error)
                     outcome.failure = publish_error(error, message.topic, len(message.value or b""))
+            meter.count("published" if outcome.failure is None else "publish_failed", message.topic)
         return outcomes
 
     def _attempt(

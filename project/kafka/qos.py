@@ -8,6 +8,7 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
+from . import meter
 from .consumer import Record
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class QoS:
 
     def append(self, message: Any, delivery_tag: int, record: Record) -> None:
         self._delivered[delivery_tag] = record, message
+        meter.change("in_flight", record.topic, 1)
 
     def get(self, delivery_tag: int) -> Any:
         return self._delivered[delivery_tag][1]
@@ -40,6 +42,8 @@ class QoS:
         entry = self._delivered.pop(delivery_tag, None)
         if entry is not None:
             entry[0].finish()
+            meter.count("acknowledged", entry[0].topic)
+            meter.change("in_flight", entry[0].topic, -1)
 
     def reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Finish the message; with `requeue` after a copy is safely at the end of its queue."""
@@ -47,6 +51,7 @@ class QoS:
             entry = self._delivered.get(delivery_tag)
             if entry is not None and not self._stored_again(*entry):
                 del self._delivered[delivery_tag]
+                meter.change("in_flight", entry[0].topic, -1)
                 return
         self.ack(delivery_tag)
 
@@ -67,4 +72,6 @@ class QoS:
 
     def clear(self) -> None:
         """Forget all: the group gives what is unfinished to another member."""
-        self._delivered.clear()
+        for delivery_tag in tuple(self._delivered):
+            if (entry := self._delivered.pop(delivery_tag, None)) is not None:
+                meter.change("in_flight", entry[0].topic, -1)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from notifier.bot import app
+from project import metrics
 
 
 class Command(BaseCommand):
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         if not settings.BOT_TOKEN:
             raise CommandError("BOT_TOKEN is not set: take one from @BotFather.")
+        metrics.serve()
         try:
             asyncio.run(app.run())
         except TokenValidationError:

@@ -1,0 +1,94 @@
+"""What is true of the whole service, asked of the database and of Kafka at each scrape.
+
+One process tells it, beat, of which there is one: else each worker would tell the same, and nobody while none runs.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterable, Iterator
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+from django.db.models import Count, Min
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from notifier.models import RateRequest
+from notifier.requests import UNFINISHED
+from project.celery import app
+from project.kafka import operate
+from rates import store
+
+log = logging.getLogger(__name__)
+
+
+class State(Collector):
+    """`state_known` is 0 for a source that couldn't be asked; what it tells is missing then."""
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, without asking: prometheus_client calls `collect` for the names otherwise."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        known = GaugeMetricFamily("state_known", "Whether a source of the service's state answers.", labels=["source"])
+        for source, ask in SOURCES.items():
+            try:
+                yield from list(ask())
+                known.add_metric([source], 1)
+            except (DatabaseError, OperationalError, ValueError) as error:
+                log.warning("the metrics lack what %s would tell: %s", source, str(error).strip().split("\n")[0])
+                known.add_metric([source], 0)
+        yield known
+
+
+def _database() -> Iterator[Metric]:
+    close_old_connections()
+    try:
+        yield from _rates()
+        yield from _requests()
+    finally:
+        close_old_connections()
+
+
+def _rates() -> Iterator[Metric]:
+    if (date := store.newest_stored_date()) is not None:
+        day = dt.datetime.combine(date, dt.time(), dt.UTC).timestamp()
+        yield GaugeMetricFamily("rates_newest_sheet_timestamp_seconds", "The date of the newest sheet.", value=day)
+    contact = store.last_contact()
+    if contact is not None and contact.answered_at is not None:
+        yield GaugeMetricFamily(
+            "rates_answered_timestamp_seconds",
+            "When the Bank of Russia last answered with a sheet.",
+            value=contact.answered_at.timestamp(),
+        )
+
+
+def _requests() -> Iterator[Metric]:
+    rows = RateRequest.objects.filter(status__in=UNFINISHED)
+    counts = dict(rows.values_list("status").annotate(Count("pk")))
+    waiting = GaugeMetricFamily("notifier_unfinished", "Requests that haven't ended, by status.", labels=["status"])
+    for status in UNFINISHED:
+        waiting.add_metric([status.value], counts.get(status.value, 0))
+    yield waiting
+    oldest = rows.aggregate(oldest=Min("accepted_at"))["oldest"]
+    age = (timezone.now() - oldest).total_seconds() if oldest else 0.0
+    yield GaugeMetricFamily("notifier_oldest_unfinished_seconds", "The age of the oldest of them.", value=age)
+
+
+def _kafka() -> Iterator[Metric]:
+    lag = GaugeMetricFamily("kafka_lag", "Messages of a queue that its workers haven't finished.", labels=["queue"])
+    dead = GaugeMetricFamily("kafka_dead_letters", "Records among the dead letters.", labels=["topic"])
+    with operate.connected(app) as operator:
+        for row in operator.topics():
+            if row.kind == "queue":
+                lag.add_metric([row.queue or row.topic], row.length)
+            elif row.kind == "dead letters":
+                dead.add_metric([row.topic], row.length)
+    yield lag
+    yield dead
+
+
+SOURCES: dict[str, Callable[[], Iterator[Metric]]] = {"database": _database, "kafka": _kafka}
