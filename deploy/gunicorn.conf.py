@@ -2,6 +2,10 @@
 
 import os
 
+from project import logs
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
 bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
@@ -11,6 +15,9 @@ timeout = 60
 graceful_timeout = 15
 keepalive = 5
 accesslog = "-"
+# Without the query, in which people search for people, and with the id that the answer has (project.trace).
+access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(L)ss %({x-request-id}o)s "%(a)s"'
+logconfig_dict = logs.config(os.environ.get("LOG_LEVEL", "INFO").upper())
 control_socket_disable = True
 
 

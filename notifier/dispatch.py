@@ -8,6 +8,8 @@ from kombu.exceptions import OperationalError
 
 from notifier import requests
 from notifier.models import RateRequest
+from project import trace
+from project.redaction import masked
 from rates.tasks import fetch_rate
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,7 @@ def ask(currency_char_code: str, telegram_id: int) -> RateRequest:
     """Accept a request: write it down, and publish it once that is committed."""
     with transaction.atomic():
         request = requests.accept(currency_char_code, telegram_id)
+        log.info("request %s: %s for %s", request.pk, currency_char_code, masked(telegram_id))
         transaction.on_commit(lambda: publish(request))
     return request
 
@@ -42,7 +45,9 @@ def publish(request: RateRequest) -> bool:
     give_up = signature("notifier.tasks.give_up", args=(request_id,))
     steps = chain(fetch_rate.s(request.currency_char_code, request_id), notify)
     try:
-        steps.apply_async(link_error=give_up, retry=False)
+        # Where the sweeper publishes, the POST is long over: the request's own id goes on in its place.
+        with trace.using(trace.current() or request_id):
+            steps.apply_async(link_error=give_up, retry=False)
     except OperationalError as error:
         log.warning("request %s is not published yet: %s", request_id, error)
         return False

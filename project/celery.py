@@ -7,7 +7,7 @@ from celery import Celery
 from celery.signals import user_preload_options
 
 import project.kafka  # noqa: F401  (registers kafka:// with kombu)
-from project import ready, services
+from project import logs, ready, services, trace  # noqa: F401  (logs and trace listen to signals)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 

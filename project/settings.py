@@ -4,9 +4,13 @@ The order of precedence: the process' environment, then `.env`, then `var/run.en
 that a running `bin/run` has started, so that plain `manage.py` and `celery` commands join them).
 """
 
+import os
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from project import confidential, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -15,6 +19,8 @@ env = environ.Env()
 for env_file in env.list("ENV_FILES", default=[str(BASE_DIR / ".env"), str(VAR_DIR / "run.env")]):
     if Path(env_file).is_file():
         env.read_env(env_file)
+# Secrets may be in files: SECRET_KEY_FILE, BOT_TOKEN_FILE …, see project.confidential.
+confidential.read_files(os.environ)
 
 # --- Django ---------------------------------------------------------------------------------------------------------
 
@@ -47,6 +53,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "project.health.HealthMiddleware",
+    "project.trace.TraceMiddleware",
     "project.metrics.web.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -57,6 +64,14 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+# Without secrets; see project.logs. Parts start with INFO (bin/start), other commands tell warnings only.
+LOG_FORMAT = env.str("LOG_FORMAT", default="console")
+if LOG_FORMAT not in logs.FORMATTERS:
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}: use one of {', '.join(logs.FORMATTERS)}")
+LOG_LEVEL = env.str("LOG_LEVEL", default="WARNING").upper()
+LOGGING = logs.config(LOG_LEVEL)
+DEFAULT_EXCEPTION_REPORTER_FILTER = "project.error_pages.ReporterFilter"
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -183,3 +198,9 @@ CELERY_BEAT_SCHEDULER = "project.beat:Scheduler"
 # After a pause of beat, a run is caught up with only if it was due less than this many seconds ago.
 CELERY_BEAT_CRON_STARTING_DEADLINE = 300
 CELERY_TIMEZONE = "UTC"
+
+# --- What must be seen nowhere, neither in logs nor on error pages: project.redaction takes it out ------------------
+
+CONFIDENTIAL = confidential.values(lambda name: env.str(name, default=""), CELERY_BROKER_TRANSPORT_OPTIONS)
+if SECRET_KEY not in CONFIDENTIAL:
+    CONFIDENTIAL.append(SECRET_KEY)

@@ -8,7 +8,9 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
+from project import confidential
 from project.local import leftovers, ports, private
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +120,10 @@ def _environment() -> dict[str, str]:
     for env_file in filter(None, env_files.split(",")):
         if Path(env_file).is_file():
             environ.Env.read_env(env_file)
+    try:
+        confidential.read_files(os.environ)
+    except ImproperlyConfigured as error:
+        raise Refused(str(error)) from None
     env = dict(os.environ)
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
     env["PYTHONUNBUFFERED"] = "1"

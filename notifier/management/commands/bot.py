@@ -1,7 +1,6 @@
 """The bot's process."""
 
 import asyncio
-import logging
 from typing import Any
 
 from aiogram.exceptions import TelegramNotFound, TelegramUnauthorizedError
@@ -19,7 +18,6 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         if not settings.BOT_TOKEN:
             raise CommandError("BOT_TOKEN is not set: take one from @BotFather.")
         metrics.serve()
