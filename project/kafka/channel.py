@@ -176,8 +176,11 @@ class Channel(ListeningChannel):
         if 0 < self.options.delivery_limit <= deliveries:
             self._dead_letter(record, f"delivered {deliveries} times without an end")
             return None
+        if 0 < self.options.max_message_bytes < len(record.value):
+            self._dead_letter(record, f"{len(record.value)} bytes, more than max_message_bytes")
+            return None
         try:
-            raw = decode(record.value)
+            raw = decode(record.value, self.options.keys)
             if self._has_expired(queue, raw, record.timestamp, record.headers):
                 record.finish()
                 meter.count("expired", record.topic)
@@ -206,7 +209,7 @@ class Channel(ListeningChannel):
             (PUBLISHED, str(published_at(record.timestamp, record.headers)).encode()),
             self._sequence(),
         ]
-        self._producer.send(record.topic, encode(raw), headers)
+        self._producer.send(record.topic, encode(raw, self.options.keys), headers)
         meter.count("requeued", record.topic)
 
     def _dead_letter(self, record: Record, reason: str) -> None:
@@ -235,7 +238,7 @@ class Channel(ListeningChannel):
     @property
     def qos(self) -> QoS:
         if self._qos is None:
-            self._qos = QoS(self._requeue)
+            self._qos = QoS(self._requeue, self._dead_letter)
         return self._qos
 
     def basic_recover(self, requeue: bool = False) -> None:

@@ -14,14 +14,19 @@ from .consumer import Record
 logger = logging.getLogger(__name__)
 
 
+#: Why a message is among the dead letters that a worker has rejected: the worker's log says more.
+REJECTED = "rejected by the application, not to be put back (a task that it does not know, or Reject)"
+
+
 class QoS:
     """kombu's quality of service: a prefetch limit, and the fate of each delivered message.
 
     Messages may be acknowledged from any thread, in any order.
     """
 
-    def __init__(self, requeue: Callable[[Record, Any], None]) -> None:
+    def __init__(self, requeue: Callable[[Record, Any], None], bury: Callable[[Record, str], None]) -> None:
         self.prefetch_count = 0
+        self._bury = bury
         self._requeue = requeue
         self._delivered: dict[int, tuple[Record, Any]] = {}
 
@@ -46,14 +51,17 @@ class QoS:
             meter.change("in_flight", entry[0].topic, -1)
 
     def reject(self, delivery_tag: int, requeue: bool = False) -> None:
-        """Finish the message; with `requeue` after a copy is safely at the end of its queue."""
+        """Finish the message, after a copy is safely among the dead letters, or at the end of its queue (`requeue`)."""
         if requeue:
             entry = self._delivered.get(delivery_tag)
             if entry is not None and not self._stored_again(*entry):
                 del self._delivered[delivery_tag]
                 meter.change("in_flight", entry[0].topic, -1)
                 return
-        self.ack(delivery_tag)
+            self.ack(delivery_tag)
+        elif (rejected := self._delivered.pop(delivery_tag, None)) is not None:
+            meter.change("in_flight", rejected[0].topic, -1)
+            self._bury(rejected[0], REJECTED)
 
     def _stored_again(self, record: Record, message: Any) -> bool:
         """Whether a copy is at the end of the queue. Otherwise the record itself comes again, here and at once."""
