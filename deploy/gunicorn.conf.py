@@ -19,6 +19,8 @@ accesslog = "-"
 access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(L)ss %({x-request-id}o)s "%(a)s"'
 logconfig_dict = logs.config(os.environ.get("LOG_LEVEL", "INFO").upper())
 control_socket_disable = True
+# Whose word is taken on whether a request came by HTTPS.
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
 
 
 def when_ready(server):

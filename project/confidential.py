@@ -48,7 +48,8 @@ def values(read: Callable[[str], str], options: dict[str, Any]) -> list[str]:
 
     `read` tells a setting by its name, "" where it isn't set.
     """
-    found = [read(name) for name in ("SECRET_KEY", "ADMIN_PASSWORD", "BOT_TOKEN", "TASK_SIGNING_KEY")]
+    found = [read(name) for name in ("SECRET_KEY", "ADMIN_PASSWORD", "BOT_TOKEN")]
+    found += read("TASK_SIGNING_KEY").split()
     found.append(read("BOT_TOKEN").partition(":")[2])
     found += [unquote(urlsplit(read(name)).password or "") for name in ("DATABASE_URL", "REDIS_URL")]
     found += [str(value) for name, value in options.items() if any(part in name for part in SECRET_OPTIONS)]
