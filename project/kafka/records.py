@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Any
 
@@ -26,6 +27,8 @@ PUBLISHED = "celery-published"
 #: In what order the messages of one sender were published; only for queues with priorities.
 SEQUENCE = "celery-sequence"
 TOPIC_LENGTH = 249
+#: How kombu's JSON marks what isn't JSON's own: dates, UUIDs, decimals …
+TYPED = b'"__type__"'
 
 
 class BadRecord(Exception):
@@ -54,7 +57,8 @@ def decode(value: bytes, keys: tuple[bytes, ...] = ()) -> Message:
     if bare is None:
         raise BadRecord("not signed, or not with a key that is known here")
     try:
-        message = loads(bare)
+        # kombu's own parser calls back for each object; nearly no message needs that, and it takes a third longer.
+        message = loads(bare) if TYPED in bare else json.loads(bare.decode())
     except (ValueError, TypeError, KeyError, RecursionError, LookupError) as error:
         raise BadRecord(f"not JSON: {error}") from error
     if not isinstance(message, dict):
