@@ -25,6 +25,6 @@ COPY project project
 COPY rates rates
 COPY notifier notifier
 USER service
-ENV WEB_HOST=0.0.0.0 PORT=8000 READY_FILE=/tmp/ready PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
+ENV WEB_HOST=0.0.0.0 PORT=8000 READY_FILE=/tmp/ready
 EXPOSE 8000
 CMD ["bin/start", "web"]

@@ -2,7 +2,7 @@
 
 import os
 
-from project import logs
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -17,7 +17,7 @@ keepalive = 5
 accesslog = "-"
 # Without the query, in which people search for people, and with the id that the answer has (project.trace).
 access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(L)ss %({x-request-id}o)s "%(a)s"'
-logconfig_dict = logs.config(os.environ.get("LOG_LEVEL", "INFO").upper())
+logconfig_dict = settings.LOGGING
 control_socket_disable = True
 # Whose word is taken on whether a request came by HTTPS.
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")

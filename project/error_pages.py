@@ -12,4 +12,4 @@ class ReporterFilter(SafeExceptionReporterFilter):
 
     def cleanse_setting(self, key: Any, value: Any) -> Any:
         cleansed = super().cleanse_setting(key, value)
-        return redacted(cleansed) if isinstance(cleansed, str) else cleansed
+        return redacted(str(cleansed)) if isinstance(cleansed, str) else cleansed

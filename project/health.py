@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponse]
 State = Literal["ok", "away"]
 #: How long each of Kafka and Redis may take to answer, in seconds: a probe waits for both.
-PATIENCE = 1.0
+PATIENCE = 0.5
 
 
 class HealthMiddleware:

@@ -24,7 +24,7 @@ app.conf.update(
 )
 
 
-@app.task
+@app.task(name="add")
 def add(x: int, y: int) -> int:
     return x + y
 

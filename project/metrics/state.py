@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 
 from django.db import Error as DatabaseError
-from django.db import close_old_connections
+from django.db import connection
 from django.db.models import Count, Min
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -45,12 +45,11 @@ class State(Collector):
 
 
 def _database() -> Iterator[Metric]:
-    close_old_connections()
     try:
         yield from _rates()
         yield from _requests()
     finally:
-        close_old_connections()
+        connection.close()  # each scrape has a thread of its own
 
 
 def _rates() -> Iterator[Metric]:

@@ -71,7 +71,6 @@ def test_their_settings_are_settings() -> None:
         assert container["envFrom"] == [{"configMapRef": {"name": "rates"}}]
         assert container["volumeMounts"][0]["mountPath"] == "/run/secrets/rates"
     assert config["READY_FILE"].startswith("/tmp/")
-    assert config["PROMETHEUS_MULTIPROC_DIR"].startswith("/tmp/")
 
 
 @pytest.mark.parametrize("part", ["worker-rates", "worker-notifications", "beat", "bot"])
