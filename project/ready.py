@@ -7,6 +7,7 @@ is one whose file grows old (`bin/start health`, HEALTH_MAX_AGE_SECONDS).
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,14 +26,24 @@ def _file() -> Path | None:
     return Path(name) if name else None
 
 
+_touched = float("-inf")
+
+
 def touch() -> None:
-    """This process is at work, now. A folder that can't be written to is logged: the check fails, not the work."""
-    if file := _file():
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"{os.getpid()}\n")
-        except OSError as error:
-            log.warning("READY_FILE can't be written: %s", error)
+    """This process is at work, now; as often as one likes, it is written down every few seconds.
+
+    A folder that can't be written to is logged: the check fails, not the work.
+    """
+    global _touched
+    now = time.monotonic()
+    if now - _touched < BEAT_SECONDS - 1 or not (file := _file()):
+        return
+    _touched = now
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        log.warning("READY_FILE can't be written: %s", error)
 
 
 @signals.celeryd_init.connect(dispatch_uid="project.ready.begin")

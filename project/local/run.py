@@ -109,7 +109,8 @@ class Runner:
         with step("Database", "yours (DATABASE_URL)" if made.env.get("DATABASE_URL") else "var/db.sqlite3") as told:
             with log.open("wb") as output:
                 process = children.spawn(
-                    ["bin/start", "prepare"],
+                    # The embedded broker begins with nothing.
+                    ["bin/start", "prepare", *(["--queue-is-lost"] if made.kafka_port else [])],
                     at_parent_death=signal.SIGKILL,
                     env={**made.env, "ADMIN_PASSWORD": self.password},
                     cwd=ROOT,

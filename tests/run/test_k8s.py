@@ -73,7 +73,7 @@ def test_their_settings_are_settings() -> None:
     assert config["READY_FILE"].startswith("/tmp/")
 
 
-@pytest.mark.parametrize("part", ["worker-rates", "worker-notifications", "beat", "bot"])
+@pytest.mark.parametrize("part", ["worker-rates", "worker-notifications", "beat", "relay", "bot"])
 def test_a_part_that_hangs_is_restarted(part: str) -> None:
     (container,) = PODS[part]["containers"]
     for probe in ("startupProbe", "livenessProbe"):
@@ -90,7 +90,7 @@ def test_web_is_probed_at_its_own_addresses() -> None:
 
 
 def test_an_update_interrupts_nothing_and_doubles_no_one() -> None:
-    for name in ("web", "worker-rates", "worker-notifications"):
+    for name in ("web", "relay", "worker-rates", "worker-notifications"):
         assert DEPLOYMENTS[name]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     for name in ("beat", "bot"):
         assert DEPLOYMENTS[name]["strategy"] == {"type": "Recreate"}

@@ -23,12 +23,12 @@ from tests.waiting import eventually
 Start = Callable[..., Run]
 # Real processes that start three times one after the other, on a busy machine.
 pytestmark = pytest.mark.timeout(300)
-PARTS = ["web", "worker-rates", "worker-notifications", "beat"]
+PARTS = ["web", "worker-rates", "worker-notifications", "beat", "relay"]
 # The Bank of Russia can't be asked here and there is no bot; of what is counted by labels, a metric is there with its
 # first value.
 NOT_IN_THIS_RUN = {"bot_updates_total", "rates_answered_timestamp_seconds", "kafka_dead_letters"}
 # With as many free ones after it as there are parts.
-METRICS_PORT = next(port for port in range(21000, 32000, 10) if all(ports.is_free(port + i) for i in range(6)))
+METRICS_PORT = next(port for port in range(21000, 32000, 10) if all(ports.is_free(port + i) for i in range(7)))
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +115,10 @@ def _healthy(run: Run, part: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("part", ["worker-notifications", "beat"])
+@pytest.mark.parametrize("part", ["worker-notifications", "beat", "relay"])
 def test_a_part_that_hangs_is_unhealthy_until_it_goes_on(running: Run, part: str) -> None:
     eventually(lambda: _healthy(running, part), 30)
-    words = "--queues notifications" if part.startswith("worker") else "beat"
+    words = {"beat": " beat", "relay": "manage.py relay"}.get(part, "--queues notifications")
     pid = next(pid for pid, command in running.processes().items() if words in command)
     main = psutil.Process(_main_process(pid))
     main.suspend()
