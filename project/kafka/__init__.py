@@ -101,7 +101,8 @@ that a promise above rests on.
 ``signing_key`` (``""``)
     Messages are signed with it (HMAC-SHA256), and those that aren't go to the dead letters, or, of remote control,
     nowhere. Several keys, separated by blanks, while one replaces another: the first signs, each is accepted. Give it
-    to the clients first, then to the workers.
+    to the clients first, then to the workers. ``env:NAME`` takes it from a variable of the environment: what stands in
+    the options themselves is shown to everybody by ``celery inspect stats``.
 ``trim`` (True)
     Delete what every group of a queue has consumed, now and then and when a worker leaves. Needs the rights Delete on
     the topics, and Describe on the cluster and on all groups. Without them, or with False, the topics grow.

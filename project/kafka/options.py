@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ssl import CERT_NONE
@@ -89,7 +90,8 @@ class Options:
                     f"unknown transport option {name!r}: the own ones are {', '.join(sorted(known))}; "
                     "librdkafka's have a dot in their name"
                 )
-        if any(len(key) < SHORTEST_KEY for key in keys_of(own.get("signing_key", ""))):
+        own["signing_key"] = _from_environment(own.get("signing_key", ""))
+        if any(len(key) < SHORTEST_KEY for key in keys_of(own["signing_key"])):
             raise ConfigurationError(f"transport option signing_key: a key has at least {SHORTEST_KEY} characters")
         return cls(**own, librdkafka=settings)
 
@@ -165,6 +167,16 @@ class Options:
         if prefixes:
             return {name: value for name, value in self.librdkafka.items() if name.startswith(prefixes)}
         return {name: value for name, value in self.librdkafka.items() if not name.startswith(special)}
+
+
+def _from_environment(text: str) -> str:
+    """`env:NAME` stands for that variable."""
+    prefix, _, name = text.partition("env:")
+    if prefix or not name:
+        return text
+    if not (value := os.environ.get(name, "")):
+        raise ConfigurationError(f"transport option signing_key is {text}, and there is no such variable")
+    return value
 
 
 def _librdkafka_setting(name: str, value: Any) -> Any:

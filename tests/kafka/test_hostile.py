@@ -47,6 +47,13 @@ def test_a_key_that_could_be_guessed_is_refused_and_none_is_shown() -> None:
     assert KEY not in repr(Options.read({"signing_key": KEY}))
 
 
+def test_a_key_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", f"{KEY} {OTHER}")
+    assert Options.read({"signing_key": "env:SOME_KEY"}).keys == (KEY.encode(), OTHER.encode())
+    with pytest.raises(ConfigurationError, match="no such variable"):
+        Options.read({"signing_key": "env:NO_SUCH_KEY"})
+
+
 def test_unsigned_messages_are_not_delivered_but_kept(connect: Connect, queue: Queue) -> None:
     """Nor is one that was put back by somebody without the key; what its own worker puts back is."""
     publish(connect(), queue, "unsigned")
