@@ -12,6 +12,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from project.kafka import ConfigurationError, meter, operate
+from project.kafka.errors import Refused
 from project.kafka.options import Options
 from project.kafka.records import encode
 from project.kafka.signing import keys_of, opened, sign
@@ -25,7 +26,7 @@ def reasons(app: Any, queue: str) -> list[str]:
     with operate.connected(app) as operator:
         try:
             return sorted(letter.reason for letter in operator.dead_letters([queue]))
-        except (operate.Refused, OperationalError):
+        except (Refused, OperationalError):
             return []
 
 
