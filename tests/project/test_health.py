@@ -33,7 +33,7 @@ def test_a_live_process_says_so_to_a_stranger_by_any_name() -> None:
     assert answer["Cache-Control"] == "no-store"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_web_is_ready_without_kafka_and_redis_but_tells() -> None:
     for _ in range(2):
         answer = Client(headers={"host": "10.1.2.3"}).get("/readyz")
@@ -41,13 +41,13 @@ def test_web_is_ready_without_kafka_and_redis_but_tells() -> None:
         assert answer.json() == {"status": "ready", "database": "ok", "kafka": "away", "redis": "away"}
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_web_says_that_redis_is_there(settings: Any, redis_server: str) -> None:
     settings.REDIS_URL = redis_server
     assert Client().get("/readyz").json()["redis"] == "ok"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("known", [False, True], ids=["at first", "later"])
 def test_web_is_not_ready_without_its_database(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
     services._migrated = known
@@ -63,7 +63,7 @@ def test_web_is_not_ready_without_its_database(monkeypatch: pytest.MonkeyPatch, 
     assert "10.0.0.5" not in answer.content.decode()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_web_is_not_ready_before_the_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services.MigrationExecutor, "migration_plan", lambda *_: ["one"])
     assert Client().get("/readyz").status_code == 503

@@ -124,7 +124,7 @@ def test_the_transport_tells_its_meter(counted: Callable[..., float]) -> None:
     assert counted("kafka_publish_seconds_count", {"topic": "rates"}) == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_the_state_of_the_service_is_told_without_kafka_too() -> None:
     from project.metrics.state import State
 

@@ -48,8 +48,10 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "pip", "--python", str(folder), "install", "-q", "--no-deps", "--no-index", str(wheel)],
         check=True,
     )
-    # Only as a path: what installs the project in place there isn't followed.
-    (python / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    # All that is installed here but the project itself.
+    for lent in Path(sysconfig.get_path("purelib")).iterdir():
+        if not lent.name.startswith(("celery_kafka_rates", "__editable__")) and not (python / lent.name).exists():
+            (python / lent.name).symlink_to(lent)
     return folder / "bin" / "python"
 
 
