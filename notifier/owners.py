@@ -46,7 +46,7 @@ def _exists(pid: int) -> bool:
 
 
 def _machine() -> str:
-    """Containers of one machine count their processes apart, so each has a name of its own; "" where none can be told."""
+    """Containers count their processes apart, so each has a name of its own. "" where none can be told."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
         return f"{boot}-{Path('/proc/self/ns/pid').readlink().name.strip('pid:[]')}"

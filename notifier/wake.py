@@ -66,12 +66,11 @@ class _SocketBell:
     """Of two relays on one machine the newer is rung, the older looks into the database."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket = _socket()
         with _address() as address:
-            with suppress(FileNotFoundError):
-                os.unlink(address)
+            Path(address).unlink(missing_ok=True)
             self._socket.bind(address)
-            os.chmod(address, 0o600)
+            Path(address).chmod(0o600)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -87,9 +86,12 @@ class _SocketBell:
 
 def _ring() -> None:
     # No relay is there (it looks when it starts), or so many rings wait that it will wake anyway.
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as ringer:
-        with _address() as address:
-            ringer.sendto(b"\0", address)
+    with suppress(OSError), _address() as address, _socket() as ringer:
+        ringer.sendto(b"\0", address)
+
+
+def _socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
 
 @contextmanager

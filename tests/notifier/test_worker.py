@@ -28,7 +28,7 @@ HARD_LIMIT = 8
 
 
 class Service:
-    """A web process, a relay and a worker with one pool process, between a CBR and a Bot API; they share the tests' database."""
+    """A web process, a relay and a worker with one pool process, between a CBR and a Bot API, on the tests' data."""
 
     def __init__(self, broker: str, redis_url: str, cbr: CbrStandin, telegram: TelegramStandin, folder: Path) -> None:
         self.cbr, self.telegram, self.folder = cbr, telegram, folder
