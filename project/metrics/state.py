@@ -5,13 +5,12 @@ One process tells it, beat, of which there is one: else each worker would tell t
 
 import datetime as dt
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models import Count, Min
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -23,6 +22,38 @@ from project.kafka import operate
 from rates import store
 
 log = logging.getLogger(__name__)
+
+#: How long Kafka may take to answer, in seconds: a scrape has 10, and what else is told must not be lost with it.
+PATIENCE = 4.0
+
+
+class Patient:
+    """Asks in a thread, and no second time while that still waits: a broker that hangs takes long to be given up."""
+
+    def __init__(self, ask: Callable[[], Iterator[Metric]]) -> None:
+        self._ask = ask
+        self._thread: threading.Thread | None = None
+
+    def __call__(self) -> Iterator[Metric]:
+        """Raises TimeoutError, and what the question raises."""
+        answer: list[Metric] = []
+        errors: list[Exception] = []
+
+        def run() -> None:
+            try:
+                answer.extend(self._ask())
+            except Exception as error:  # noqa: BLE001  (raised again below, in the thread that asked)
+                errors.append(error)
+
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=run, name="metrics", daemon=True)
+            self._thread.start()
+            self._thread.join(PATIENCE)
+        if self._thread.is_alive():
+            raise TimeoutError(f"no answer within {PATIENCE:g} s")
+        if errors:
+            raise errors[0]
+        return iter(answer)
 
 
 class State(Collector):
@@ -38,7 +69,7 @@ class State(Collector):
             try:
                 yield from list(ask())
                 known.add_metric([source], 1)
-            except (DatabaseError, OperationalError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  (whatever is wrong with one source, the others are told)
                 log.warning("the metrics lack what %s would tell: %s", source, str(error).strip().split("\n")[0])
                 known.add_metric([source], 0)
         yield known
@@ -90,4 +121,4 @@ def _kafka() -> Iterator[Metric]:
     yield dead
 
 
-SOURCES: dict[str, Callable[[], Iterator[Metric]]] = {"database": _database, "kafka": _kafka}
+SOURCES: dict[str, Callable[[], Iterator[Metric]]] = {"database": _database, "kafka": Patient(_kafka)}

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from django.test import Client
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from notifier import requests
@@ -136,6 +137,28 @@ def test_the_state_of_the_service_is_told_without_kafka_too() -> None:
     assert told["notifier_oldest_unfinished_seconds[]"] >= 0
     assert told["state_known['database']"] == 1
     assert told["state_known['kafka']"] == 0  # the tests' broker is none
+
+
+def test_a_source_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from project.metrics import state
+
+    hanging = threading.Event()
+    asked: list[int] = []
+
+    def hang() -> Iterator[Metric]:
+        asked.append(1)
+        hanging.wait(20)
+        return iter(())
+
+    monkeypatch.setattr(state, "PATIENCE", 0.05)
+    monkeypatch.setattr(state, "SOURCES", {"kafka": state.Patient(hang)})
+    registry = CollectorRegistry()
+    registry.register(state.State())
+    try:
+        assert [values(registry) for _ in range(2)] == [{"state_known['kafka']": 0.0}] * 2
+        assert asked == [1]
+    finally:
+        hanging.set()
 
 
 def expressions() -> dict[str, str]:
