@@ -73,6 +73,8 @@ def decode(value: bytes, keys: tuple[bytes, ...] = ()) -> Message:
 
 def number(headers: Headers, name: str) -> int:
     """A header that counts something; 0 where it is missing, or somebody else's."""
+    if not headers:
+        return 0
     value = next((value for key, value in headers if key == name), None)
     try:
         return int(value or 0)
