@@ -16,6 +16,25 @@ TIMEOUT_SECONDS = 2.0
 HOWTO = "bin/run starts all of it"
 
 
+_migrated = False
+
+
+def migrated_database() -> str:
+    """The same, asked often: once the migrations are seen to be applied, only whether the database answers."""
+    global _migrated
+    if not _migrated:
+        reason = database()
+        _migrated = not reason
+        return reason
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        connection.close()
+        return f"the database does not answer (DATABASE_URL): {_one_line(error)}"
+    return ""
+
+
 def database() -> str:
     """What is wrong with the database, "" where nothing is."""
     try:
@@ -30,22 +49,22 @@ def database() -> str:
     return ""
 
 
-def kafka() -> str:
+def kafka(timeout: float = TIMEOUT_SECONDS) -> str:
     errors = []
     for server in settings.KAFKA_BOOTSTRAP_SERVERS:
         host, _, port = server.rpartition(":")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), TIMEOUT_SECONDS).close()
+            socket.create_connection((host.strip("[]"), int(port)), timeout).close()
             return ""
         except (OSError, ValueError) as error:
             errors.append(f"{server}: {_one_line(error)}")
     return f"Kafka does not answer (KAFKA_BOOTSTRAP_SERVERS): {'; '.join(errors)}. {HOWTO}"
 
 
-def redis_server() -> str:
+def redis_server(timeout: float = TIMEOUT_SECONDS) -> str:
     try:
         client = redis.Redis.from_url(
-            settings.REDIS_URL, socket_connect_timeout=TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS
+            settings.REDIS_URL, socket_connect_timeout=timeout, socket_timeout=timeout, retry=None
         )
         with client:
             client.ping()
