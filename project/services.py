@@ -78,12 +78,18 @@ def _one_line(error: BaseException) -> str:
 
 
 def before_celery_command(sender: Any, options: dict[str, Any], **_: Any) -> None:
-    """Ends `celery … worker` and `celery … beat` (exit 1) where they can't work; connected in project.celery."""
-    if sender.__name__ not in ("worker", "beat") or options.get("unchecked"):
+    """Ends `celery … worker`, `beat`, `purge` and `call` (exit 1) where they can't work; connected in project.celery.
+
+    Celery's other commands say by themselves, in a line, that the broker is away.
+    """
+    if options.get("unchecked"):
         return
-    django.setup()
-    _tell(redis_server)  # no task waits for Redis, see project.results
-    _need(database, kafka)
+    if sender.__name__ in ("worker", "beat"):
+        django.setup()
+        _tell(redis_server)  # no task waits for Redis, see project.results
+        _need(database, kafka)
+    elif sender.__name__ in ("purge", "call"):
+        _need(kafka)
 
 
 def before_manage_command(command: str) -> None:

@@ -54,8 +54,8 @@ on it. docs/transport.md lists the rights that workers, clients and operators ne
 Options
 =======
 All in ``broker_transport_options``, checked before anything is connected. Times are in seconds. A name with a dot is a
-setting of librdkafka and goes to the clients that it is for (``"ssl.ca.location"``, ``"linger.ms"``, …), but for those
-that a promise above rests on.
+setting of librdkafka and goes to the clients that it is for (``"ssl.ca.location"``, ``"linger.ms"``, …), which check it
+when they are made; those that a promise above rests on (``acks``, ``enable.auto.commit``, …) are refused.
 
 ``topic_prefix`` (``""``)
     Before the name of every topic, for applications that share a cluster.
