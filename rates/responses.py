@@ -11,6 +11,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from django.conf import settings
 from redis.exceptions import RedisError
 
 from rates import cache
@@ -23,7 +24,8 @@ SECONDS = 60
 MAX_BYTES = 256 * 1024
 # A Redis that is away is asked again after this.
 AWAY_SECONDS = 5.0
-_away_until = 0.0
+# By the address of Redis, as time.monotonic() counts.
+_away_until: dict[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,12 @@ def key_of(*parts: str) -> str:
 
 def get(key: str) -> tuple[str | None, Stored | None]:
     """The number now (None: Redis is away, so `put` nothing), and the answer if there is one under it."""
-    global _away_until
-    if time.monotonic() < _away_until:
+    if time.monotonic() < _away_until.get(settings.REDIS_URL, 0.0):
         return None, None
     try:
         number, text = cache.client().mget([cache.NUMBER_KEY, key])
     except RedisError as error:
-        _away_until = time.monotonic() + AWAY_SECONDS
+        _away_until[settings.REDIS_URL] = time.monotonic() + AWAY_SECONDS
         logger.warning("The cache of answers is away: %s", error)
         return None, None
     number = str(number or "0")

@@ -61,7 +61,7 @@ class RatesView(APIView):
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         if request.method not in {"GET", "HEAD"} or not self.kept:
-            return self._finished(request, super().dispatch(request, *args, **kwargs))
+            return _conditional(request, self._finished(request, super().dispatch(request, *args, **kwargs)))
         accept = request.headers.get("Accept", "")
         key = responses.key_of(request.scheme, request.get_host(), request.get_full_path(), accept)
         number, stored = responses.get(key)

@@ -142,7 +142,7 @@ def test_the_state(client: Client, bundled: None) -> None:
     with time_machine.travel(datetime.datetime(2026, 4, 27, 9, tzinfo=datetime.UTC), tick=False):
         found = get(client, "status/")
     assert (found["newest_date"], found["age_days"], found["error"]) == ("2026-04-25", 2, "")
-    assert found["next_publication"] == "2026-04-27T15:30:00+03:00"
+    assert found["next_publication"] == "2026-04-27T12:30:00Z"
 
 
 def test_answers_are_kept_until_the_next_sheet_may_be_there(client: Client, bundled: None, settings: Settings) -> None:
