@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import include, path, re_path
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -50,7 +50,7 @@ urlpatterns = [
     *router.urls,
     path("", include("rates.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     # In the client's format, not Django's page. Only with the slash at the end: without it, it is added first.
     re_path(r"^.*/$", Nothing.as_view(), name="nothing"),
 ]

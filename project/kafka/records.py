@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Any
 
 from kombu.utils.json import dumps, loads
+
+from .signing import opened, sign
 
 Message = dict[str, Any]
 Headers = list[tuple[str, str | bytes | None]]
@@ -24,6 +27,8 @@ PUBLISHED = "celery-published"
 #: In what order the messages of one sender were published; only for queues with priorities.
 SEQUENCE = "celery-sequence"
 TOPIC_LENGTH = 249
+#: How kombu's JSON marks what isn't JSON's own: dates, UUIDs, decimals …
+TYPED = b'"__type__"'
 
 
 class BadRecord(Exception):
@@ -39,16 +44,21 @@ def topic_name(prefix: str, queue: str, length: int = TOPIC_LENGTH) -> str:
     return name
 
 
-def encode(message: Message) -> bytes:
-    """The record's value for a message dictionary of kombu."""
+def encode(message: Message, keys: tuple[bytes, ...] = ()) -> bytes:
+    """The record's value for a message dictionary of kombu, signed with the first of the keys."""
     text: str = dumps(message)
-    return text.encode()
+    return sign(text.encode(), keys)
 
 
-def decode(value: bytes) -> Message:
-    """The message dictionary of a record's value. Raises BadRecord for anything else."""
+def decode(value: bytes, keys: tuple[bytes, ...] = ()) -> Message:
+    """The message dictionary of a record's value. Raises BadRecord for anything else, and where there are keys for
+    what is not signed with one of them."""
+    bare = opened(value, keys)
+    if bare is None:
+        raise BadRecord("not signed, or not with a key that is known here")
     try:
-        message = loads(value)
+        # kombu's own parser calls back for each object; nearly no message needs that, and it takes a third longer.
+        message = loads(bare) if TYPED in bare else json.loads(bare.decode())
     except (ValueError, TypeError, KeyError, RecursionError, LookupError) as error:
         raise BadRecord(f"not JSON: {error}") from error
     if not isinstance(message, dict):
@@ -63,6 +73,8 @@ def decode(value: bytes) -> Message:
 
 def number(headers: Headers, name: str) -> int:
     """A header that counts something; 0 where it is missing, or somebody else's."""
+    if not headers:
+        return 0
     value = next((value for key, value in headers if key == name), None)
     try:
         return int(value or 0)

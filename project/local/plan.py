@@ -1,17 +1,25 @@
 """What bin/run is to start, from the environment and `.env`: decided once, before anything runs."""
 
+import json
 import os
 import secrets
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
+from project import confidential
 from project.local import leftovers, ports, private
 
 ROOT = Path(__file__).resolve().parents[2]
+#: The embedded broker lets a worker wait for half the session timeout before its first task, and its long poll is a
+#: sleep: a record that comes during one waits for its end. It may keep the partitions of a killed static member for
+#: ever, and it can't delete records. What the user sets comes on top.
+EMBEDDED_OPTIONS = {"session_timeout": 4, "static_membership": False, "trim": False, "fetch.wait.max.ms": 10}
 
 
 class Refused(Exception):
@@ -39,6 +47,14 @@ class Plan:
         """Written by the part once it is at work, see project.ready."""
         return self.var / "ready" / part
 
+    def own_env(self, part: str) -> dict[str, str]:
+        """What one part has for itself. Each serves its metrics at a port of its own, counted from METRICS_PORT."""
+        own = {"READY_FILE": str(self.ready_file(part))}
+        if self.env.get("METRICS_PORT") and part in self.parts:
+            own["METRICS_PORT"] = str(int(self.env["METRICS_PORT"]) + list(self.parts).index(part))
+            own["PROMETHEUS_MULTIPROC_DIR"] = str(self.var / "metrics" / part)
+        return own
+
     @property
     def url(self) -> str:
         host = self.env.get("WEB_HOST", "127.0.0.1")
@@ -56,6 +72,7 @@ class Plan:
             "worker-rates": ["bin/start", "worker", "rates"],
             "worker-notifications": ["bin/start", "worker", "notifications"],
             "beat": ["bin/start", "beat"],
+            "relay": ["bin/start", "relay"],
         }
         if self.bot:
             parts["bot"] = ["bin/start", "bot"]
@@ -85,16 +102,14 @@ def make() -> Plan:
     redis_port = None if given_redis else ports.free_port()
     password, mark = secrets.token_urlsafe(24), secrets.token_hex(16)
     env["PORT"] = str(port)
+    if env.get("METRICS_PORT"):
+        _port(env["METRICS_PORT"], "METRICS_PORT")
     env[leftovers.MARK] = mark
     env.setdefault("SECRET_KEY", "")
     env["SECRET_KEY"] = env["SECRET_KEY"] or private.secret(ROOT / "var" / "secret_key", 48)
     if kafka_port:
         env["KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{kafka_port}"
-        # The embedded broker lets a worker wait for half the session timeout before its first task, and its long poll
-        # is a sleep: a record that comes during one waits for its end. It may keep the partitions of a killed static
-        # member for ever, and it can't delete records.
-        options = '{"session_timeout": 4, "static_membership": false, "trim": false, "fetch.wait.max.ms": 10}'
-        env["KAFKA_TRANSPORT_OPTIONS"] = env.get("KAFKA_TRANSPORT_OPTIONS") or options
+        env["KAFKA_TRANSPORT_OPTIONS"] = json.dumps(EMBEDDED_OPTIONS | _options(env.get("KAFKA_TRANSPORT_OPTIONS")))
     if redis_port:
         env["REDIS_URL"] = f"redis://:{quote(password)}@127.0.0.1:{redis_port}/0"
     plan = Plan(env, wanted, port, kafka_port, redis_port, password, mark)
@@ -108,16 +123,30 @@ def _environment() -> dict[str, str]:
     for env_file in filter(None, env_files.split(",")):
         if Path(env_file).is_file():
             environ.Env.read_env(env_file)
+    try:
+        confidential.read_files(os.environ)
+    except ImproperlyConfigured as error:
+        raise Refused(str(error)) from None
     env = dict(os.environ)
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
     env["PYTHONUNBUFFERED"] = "1"
     return env
 
 
-def _port(text: str) -> int:
+def _port(text: str, name: str = "PORT") -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise Refused(f"PORT={text} is no TCP port")
+        raise Refused(f"{name}={text} is no TCP port")
     return int(text)
+
+
+def _options(text: str | None) -> dict[str, Any]:
+    try:
+        options = json.loads(text or "{}")
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        raise Refused(f"KAFKA_TRANSPORT_OPTIONS={text} is no JSON object")
+    return options
 
 
 def _hosts(text: str) -> list[tuple[str, int]]:

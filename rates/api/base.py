@@ -105,7 +105,7 @@ def cache_control(until: float) -> str:
 
 def _conditional(request: HttpRequest, response: HttpResponse) -> HttpResponse | HttpResponseNotModified:
     found = get_conditional_response(request, etag=response.get("ETag"), response=response)
-    return cast(HttpResponse, found or response)
+    return found or response
 
 
 def _is_kept(response: HttpResponse) -> bool:

@@ -1,7 +1,7 @@
 """The addresses of a currency's history: its points as JSON or CSV, by days, weeks or months, and as a chart."""
 
 import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -180,7 +180,7 @@ class PngView(ChartView):
 
 
 def _page(request: Request, number: int) -> str:
-    return cast(str, replace_query_param(request.build_absolute_uri(), "page", number))
+    return replace_query_param(request.build_absolute_uri(), "page", number)
 
 
 def _headers(complete: bool, links: dict[str, str | None]) -> dict[str, str]:

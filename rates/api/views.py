@@ -74,7 +74,7 @@ class RateViewSet(RatesView, ViewSet):
 
     lookup_url_kwarg = "char_code"
     lookup_value_regex = "[A-Za-z]{3}"
-    query_form = SheetQuery
+    query_form: type[Query] = SheetQuery
 
     @extend_schema(
         summary="The rates of one sheet",

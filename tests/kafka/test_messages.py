@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from project.kafka import MessageTooLarge
 from project.kafka.records import encode
 from project.local.ports import free_port
-from tests.kafka.conftest import TANSU_OPTIONS, Connect, publish, receive
+from tests.kafka.conftest import TANSU_QUICK, Connect, publish, receive
 from tests.servers import start_tansu
 from tests.waiting import eventually
 
@@ -61,6 +61,23 @@ def test_what_is_finished_out_of_order_is_not_repeated(kafka: tuple[str, dict[st
             7: True,
             10: False,
         }
+
+
+def test_a_broker_that_keeps_no_metadata_is_told_of_once(
+    connect: Connect,
+    queue: Queue,
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("project.kafka.partitions._metadata_checked", threading.Event())
+    lacking = request.node.callspec.params["broker"] == "tansu"
+    for number in range(2):
+        connection = connect()
+        publish(connection, queue, number)
+        receive(connection, queue, 1)[0].ack()
+        connection.close()
+    assert caplog.text.count("keeps no metadata of commits") == (1 if lacking else 0)
 
 
 def test_a_rejected_message_is_gone_and_a_requeued_one_returns(connect: Connect, queue: Queue) -> None:
@@ -252,7 +269,7 @@ def test_more_gaps_than_the_metadata_holds_hold_up_the_fetch_and_repeat_nothing(
 def test_a_message_that_cannot_be_requeued_comes_again_here() -> None:
     server = start_tansu()
     try:
-        options = {**TANSU_OPTIONS, "publish_timeout": 0.5, "connect_timeout": 0.5}
+        options = {**TANSU_QUICK, "publish_timeout": 0.5, "connect_timeout": 0.5}
         with Connection(f"kafka://{server.address}", transport_options=options) as connection:
             queue = Queue("requeue", Exchange("requeue"), routing_key="requeue")
             publish(connection, queue, "precious")
@@ -269,7 +286,7 @@ def test_a_message_that_cannot_be_requeued_comes_again_here() -> None:
 def test_publishing_goes_on_after_a_broker_that_forgot_everything() -> None:
     server = start_tansu()
     try:
-        options = {**TANSU_OPTIONS, "publish_timeout": 2.0}
+        options = {**TANSU_QUICK, "publish_timeout": 2.0}
         with Connection(f"kafka://{server.address}", transport_options=options) as connection:
             queue = Queue("forgotten", Exchange("forgotten"), routing_key="forgotten")
             publish(connection, queue, *range(3))
