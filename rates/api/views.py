@@ -23,7 +23,7 @@ from rates.api.serializers import (
 )
 from rates.changes import with_changes
 from rates.conversion import NoRate, convert
-from rates.force import rates_in_force
+from rates.force import rates_in_force, sheet_date
 from rates.models import Currency, Rate
 
 BAD = OpenApiResponse(
@@ -83,12 +83,16 @@ class RateViewSet(RatesView, ViewSet):
     )
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         query = self.query()
-        rates = rates_in_force(query["date"])
-        if not rates:
-            raise Missing("no_sheet", f"No sheet is stored{for_day(query['date'])}.")
-        if query["codes"] is not None:
-            rates = chosen(rates, query["codes"])
-        return Response(RateSerializer(rates, many=True, context=context(query["date"])).data)
+        asked, codes = query["date"], query["codes"]
+        rates = rates_in_force(asked, codes)
+        missing = set(codes or ()) - {rate.currency.char_code for rate in rates}
+        if not rates and (codes is None or sheet_date(asked) is None):
+            raise Missing("no_sheet", f"No sheet is stored{for_day(asked)}.")
+        if missing:
+            # No list is silently shorter.
+            unknown = sorted(missing)
+            raise Missing("unknown_codes", f"No rate of {', '.join(unknown)}{for_day(asked)}.", codes=unknown)
+        return Response(RateSerializer(rates, many=True, context=context(asked)).data)
 
     @extend_schema(
         summary="The rate of one currency, and how it has changed",
@@ -103,15 +107,6 @@ class RateViewSet(RatesView, ViewSet):
             raise Missing("no_rate", f"No rate of {code} is stored{for_day(asked)}.")
         serializer = RateDetailSerializer(changes[0].rate, context={**context(asked), "change": changes[0]})
         return Response(serializer.data)
-
-
-def chosen(rates: "list[Rate]", codes: "list[str]") -> "list[Rate]":
-    """Those of `codes`. Raises Missing where one is not there: no list is silently shorter."""
-    present = {rate.currency.char_code for rate in rates}
-    if unknown := [code for code in codes if code not in present]:
-        detail = f"The sheet of {rates[0].date} lacks {', '.join(unknown)}."
-        raise Missing("unknown_codes", detail, codes=unknown)
-    return [rate for rate in rates if rate.currency.char_code in codes]
 
 
 def context(asked: datetime.date | None) -> dict[str, Any]:
