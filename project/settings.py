@@ -46,6 +46,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "project.unavailable.DatabaseAwayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -87,6 +88,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+    # Seconds: a machine that is away answers nothing at all, and a POST must not wait for it.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -146,6 +149,8 @@ TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org
 TELEGRAM_TIMEOUT_SECONDS = env.int("TELEGRAM_TIMEOUT_SECONDS", default=10)
 # "telegram", "console", "memory" or the dotted path of a backend class.
 NOTIFIER_BACKEND = env.str("NOTIFIER_BACKEND", default="telegram" if BOT_TOKEN else "console")
+# So many requests may be on their way; beyond that a POST gets 503.
+MAX_BACKLOG = env.int("MAX_BACKLOG", default=100000)
 # The language of the messages: "ru" or "en".
 NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
 
@@ -153,12 +158,12 @@ NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
 
 CELERY_BROKER_URL = ";".join(f"kafka://{host}" for host in KAFKA_BOOTSTRAP_SERVERS)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # kombu's own way of connecting for a publish: it would try for six seconds, in the middle of a POST.
+    # kombu's own way of connecting for a publish: it would try for six seconds. Who publishes here tries again itself.
     **{"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5},
     **env.json("KAFKA_TRANSPORT_OPTIONS", default={}),
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# See project.results: no task and no POST waits for Redis. The times are seconds.
+# See project.results: no task waits for Redis. The times are seconds.
 CELERY_RESULT_BACKEND = f"project.results:RedisBackend+{REDIS_URL}"
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2.0
 CELERY_REDIS_SOCKET_TIMEOUT = 5.0

@@ -56,6 +56,7 @@ class Plan:
             "worker-rates": ["bin/start", "worker", "rates"],
             "worker-notifications": ["bin/start", "worker", "notifications"],
             "beat": ["bin/start", "beat"],
+            "relay": ["bin/start", "relay"],
         }
         if self.bot:
             parts["bot"] = ["bin/start", "bot"]
