@@ -1,0 +1,43 @@
+"""What becomes of an error in a handler: the log has it, the person is told, the next update is served."""
+
+import logging
+
+from aiogram import Router
+from aiogram.exceptions import TelegramAPIError, TelegramForbiddenError
+from aiogram.types import ErrorEvent, Message
+from asgiref.sync import sync_to_async
+
+from notifier import chats
+from notifier.bot.replies import reply
+
+log = logging.getLogger(__name__)
+
+
+async def failed(event: ErrorEvent) -> None:
+    message, error = message_of(event), event.exception
+    if isinstance(error, TelegramForbiddenError) and message:
+        await sync_to_async(chats.refused)(message.chat.id, "forbidden", error.message)
+        return
+    if isinstance(error, TelegramAPIError):
+        log.warning("an answer could not be sent: %s", error.message)
+        return
+    log.error("an update could not be handled", exc_info=error)
+    if message:
+        try:
+            await reply(message, "sorry")
+        except TelegramAPIError as second:
+            log.warning("nor could that be said: %s", second.message)
+
+
+def message_of(event: ErrorEvent) -> Message | None:
+    """Where the update came from, if it can be answered."""
+    if event.update.message:
+        return event.update.message
+    query = event.update.callback_query
+    return query.message if query and isinstance(query.message, Message) else None
+
+
+def make_router() -> Router:
+    router = Router(name="errors")
+    router.errors.register(failed)
+    return router
