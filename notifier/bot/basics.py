@@ -3,9 +3,9 @@
 from aiogram import Router
 from aiogram.filters import Command, CommandObject, CommandStart
 from aiogram.types import Message
-from asgiref.sync import sync_to_async
 
 from notifier import chats, texts
+from notifier.bot.database import database
 from notifier.bot.replies import reply
 from notifier.models import Chat
 
@@ -23,13 +23,13 @@ async def lang(message: Message, command: CommandObject, chat: Chat) -> None:
     if wanted not in texts.LANGUAGES:
         await reply(message, "lang_hint")
         return
-    await sync_to_async(chats.speak)(chat.pk, wanted)
+    await database(chats.speak, chat.pk, wanted)
     with texts.speaking(wanted):
         await reply(message, "lang")
 
 
 async def stop(message: Message, chat: Chat) -> None:
-    await reply(message, "stop", count=await sync_to_async(chats.stop)(chat.pk))
+    await reply(message, "stop", count=await database(chats.stop, chat.pk))
 
 
 def make_router() -> Router:

@@ -7,10 +7,10 @@ from aiogram.filters import Command
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 from aiogram.utils.keyboard import InlineKeyboardBuilder
-from asgiref.sync import sync_to_async
 from django.utils.html import escape
 
 from notifier import chats, digest, texts
+from notifier.bot.database import database
 from notifier.bot.replies import send
 from notifier.models import Chat
 from rates.changes import with_changes
@@ -37,20 +37,20 @@ class Toggle(CallbackData, prefix="toggle"):
 
 
 async def rates(message: Message, chat: Chat) -> None:
-    await send(message, *await sync_to_async(table)(chat.favourites))
+    await send(message, *await database(table, chat.favourites))
 
 
 async def show(query: CallbackQuery, chat: Chat) -> None:
-    await edit(query, *await sync_to_async(table)(chat.favourites))
+    await edit(query, *await database(table, chat.favourites))
 
 
 async def choose(query: CallbackQuery, callback_data: Choose, chat: Chat) -> None:
-    await edit(query, *await sync_to_async(choice)(chat.favourites, callback_data.page))
+    await edit(query, *await database(choice, chat.favourites, callback_data.page))
 
 
 async def toggle(query: CallbackQuery, callback_data: Toggle, chat: Chat) -> None:
-    favourites = await sync_to_async(chats.toggle_favourite)(chat.pk, callback_data.code)
-    await edit(query, *await sync_to_async(choice)(favourites, callback_data.page))
+    favourites = await database(chats.toggle_favourite, chat.pk, callback_data.code)
+    await edit(query, *await database(choice, favourites, callback_data.page))
 
 
 async def edit(query: CallbackQuery, html: str, keyboard: InlineKeyboardMarkup) -> None:

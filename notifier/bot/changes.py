@@ -3,9 +3,9 @@
 from aiogram import F, Router
 from aiogram.enums import ChatMemberStatus, ChatType
 from aiogram.types import ChatMemberUpdated, Message
-from asgiref.sync import sync_to_async
 
 from notifier import chats
+from notifier.bot.database import database
 from notifier.models import Chat
 
 GONE = (ChatMemberStatus.KICKED, ChatMemberStatus.LEFT)
@@ -13,14 +13,14 @@ GONE = (ChatMemberStatus.KICKED, ChatMemberStatus.LEFT)
 
 async def moved(message: Message) -> None:
     assert message.migrate_to_chat_id is not None, "the filter has seen it"
-    await sync_to_async(chats.follow)(message.chat.id, message.migrate_to_chat_id)
+    await database(chats.follow, message.chat.id, message.migrate_to_chat_id)
 
 
 async def membership(event: ChatMemberUpdated, chat: Chat) -> None:
     """Of the bot itself, in a group or with a person."""
     if event.new_chat_member.status in GONE:
         code = "blocked" if event.chat.type == ChatType.PRIVATE else "kicked"
-        await sync_to_async(chats.disable)(chat.pk, code)
+        await database(chats.disable, chat.pk, code)
 
 
 def make_router() -> Router:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from aiogram import Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import BufferedInputFile, Message
-from asgiref.sync import sync_to_async
+
+from django.utils import timezone
 
 from notifier import digest, texts
 from notifier.bot import words
 from notifier.bot.rates import hint, short
+from notifier.bot.database import database
 from notifier.bot.replies import reply, send
 from rates.cbr import CbrUnavailable
 from rates.charts import chart
@@ -51,7 +53,7 @@ def days_of(text: str) -> int:
 
 def period(code: str, days: int) -> Period:
     """The rates of the last days; those that are missing are asked of the Bank."""
-    end = today()
+    end = today(timezone.now())
     # The newest sheet is mostly tomorrow's.
     start, last = end - dt.timedelta(days=days), end + dt.timedelta(days=3)
     try:
@@ -64,15 +66,15 @@ async def picture(message: Message, command: CommandObject) -> None:
     found = await asked(message, command, "chart_hint")
     if found is None:
         return
-    png = await sync_to_async(draw, thread_sensitive=False)(found)
+    png = await database(draw, found)
     photo = BufferedInputFile(png, f"{found.code}.png")
-    await message.answer_photo(photo, caption=await sync_to_async(caption)(found))
+    await message.answer_photo(photo, caption=await database(caption, found))
 
 
 async def history(message: Message, command: CommandObject) -> None:
     found = await asked(message, command, "history_hint")
     if found is not None:
-        await send(message, await sync_to_async(table)(found))
+        await send(message, await database(table, found))
 
 
 async def asked(message: Message, command: CommandObject, otherwise: str) -> Period | None:
@@ -81,7 +83,7 @@ async def asked(message: Message, command: CommandObject, otherwise: str) -> Per
     if wanted is None:
         await hint(message, command.args or "", otherwise)
         return None
-    found = await sync_to_async(period)(*wanted)
+    found = await database(period, *wanted)
     if len(found.points) < LEAST_DAYS:
         await reply(message, "no_history", char_code=found.code, complete=found.complete)
         return None
@@ -89,7 +91,7 @@ async def asked(message: Message, command: CommandObject, otherwise: str) -> Per
 
 
 def draw(found: Period) -> bytes:
-    """Takes some tenths of a second: in a thread of its own."""
+    """Takes some tenths of a second, the first a second more."""
     title = f"{digest.name(found.code) or found.code} ({found.code})"
     return chart(found.points, title=title, kind="png", language=texts.language())
 

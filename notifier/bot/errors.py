@@ -5,9 +5,9 @@ import logging
 from aiogram import Router
 from aiogram.exceptions import TelegramAPIError, TelegramForbiddenError
 from aiogram.types import ErrorEvent, Message
-from asgiref.sync import sync_to_async
 
 from notifier import chats
+from notifier.bot.database import database
 from notifier.bot.replies import reply
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 async def failed(event: ErrorEvent) -> None:
     message, error = message_of(event), event.exception
     if isinstance(error, TelegramForbiddenError) and message:
-        await sync_to_async(chats.refused)(message.chat.id, "forbidden", error.message)
+        await database(chats.refused, message.chat.id, "forbidden", error.message)
         return
     if isinstance(error, TelegramAPIError):
         log.warning("an answer could not be sent: %s", error.message)

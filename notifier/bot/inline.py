@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from aiogram import Router
 from aiogram.types import InlineQuery, InlineQueryResultArticle, InputTextMessageContent
-from asgiref.sync import sync_to_async
 
 from notifier import digest, texts
 from notifier.bot import words
 from notifier.bot.rates import FIRST, figures
+from notifier.bot.database import database
 from notifier.bot.replies import NO_PREVIEW
 from notifier.models import Chat
 from rates.conversion import Conversion, NoRate, convert
@@ -22,7 +22,7 @@ MOST = 10
 
 
 async def inline(query: InlineQuery, chat: Chat) -> None:
-    found = await sync_to_async(answers)(query.query, chat.favourites)
+    found = await database(answers, query.query, chat.favourites)
     # The favourites are a person's own, so are the answers.
     await query.answer(list(found), cache_time=CACHE_SECONDS, is_personal=True)
 

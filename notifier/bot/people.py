@@ -8,10 +8,10 @@ from aiogram import BaseMiddleware
 from aiogram.enums import ChatType
 from aiogram.types import Chat as TelegramChat
 from aiogram.types import TelegramObject, User
-from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
 
 from notifier import chats, texts
+from notifier.bot.database import database
 from notifier.models import Chat
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class People(BaseMiddleware):
         self, handler: Callable[[Any, Any], Awaitable[Any]], event: TelegramObject, data: dict[str, Any]
     ) -> Any:
         where, who = data.get("event_chat"), data.get("event_from_user")
-        data["chat"] = await sync_to_async(stored)(where, who)
+        data["chat"] = await database(stored, where, who)
         with texts.speaking(chats.language_of(data["chat"])):
             return await handler(event, data)
 

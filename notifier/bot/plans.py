@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 from aiogram import Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import Message
-from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from notifier import alerts, clock, subscriptions, texts
 from notifier.bot import words
+from notifier.bot.database import database
 from notifier.bot.replies import reply, send
 from notifier.models import Alert, Chat, Subscription
 
@@ -53,7 +53,7 @@ async def subscribe(message: Message, command: CommandObject, chat: Chat) -> Non
         await reply(message, "subscribe_hint", zone=chat.zone)
         return
     try:
-        made = await sync_to_async(subscriptions.subscribe)(chat, *wanted)
+        made = await database(subscriptions.subscribe, chat, *wanted)
     except subscriptions.TooMany:
         await reply(message, "too_many", most=subscriptions.MOST)
     else:
@@ -66,7 +66,7 @@ async def alert(message: Message, command: CommandObject, chat: Chat) -> None:
         await reply(message, "alert_hint")
         return
     try:
-        made, rate = await sync_to_async(alerts.add)(chat, *wanted)
+        made, rate = await database(alerts.add, chat, *wanted)
     except alerts.TooMany:
         await reply(message, "too_many", most=alerts.MOST)
     except alerts.NoSuchRate:
@@ -77,12 +77,12 @@ async def alert(message: Message, command: CommandObject, chat: Chat) -> None:
 
 
 async def list_(message: Message, chat: Chat) -> None:
-    await send(message, await sync_to_async(plans)(chat))
+    await send(message, await database(plans, chat))
 
 
 async def delete(message: Message, command: CommandObject, chat: Chat) -> None:
     number = (command.args or "").strip().casefold()
-    deleted = await sync_to_async(remove)(chat.pk, number)
+    deleted = await database(remove, chat.pk, number)
     await reply(message, "deleted" if deleted else "delete_hint", number=number)
 
 

@@ -6,10 +6,10 @@ from aiogram import F, Router
 from aiogram.enums import ChatType
 from aiogram.filters import Command, CommandObject
 from aiogram.types import Message
-from asgiref.sync import sync_to_async
 
 from notifier import dispatch, texts
 from notifier.bot import words
+from notifier.bot.database import database
 from notifier.bot.replies import reply, send
 from rates.conversion import Conversion, NoRate, convert
 
@@ -28,7 +28,7 @@ async def converted(message: Message, command: CommandObject) -> None:
     if asked is None:
         await hint(message, command.args or "", "convert_hint")
     else:
-        await send(message, await sync_to_async(conversion)(asked))
+        await send(message, await database(conversion, asked))
 
 
 async def talk(message: Message) -> None:
@@ -43,9 +43,9 @@ async def answer(message: Message, text: str, otherwise: str) -> None:
     if asked is None:
         await hint(message, text, otherwise)
     elif asked.is_conversion:
-        await send(message, await sync_to_async(conversion)(asked))
+        await send(message, await database(conversion, asked))
     else:
-        await sync_to_async(dispatch.ask)(asked.source, message.chat.id)
+        await database(dispatch.ask, asked.source, message.chat.id)
 
 
 async def hint(message: Message, text: str, template: str) -> None:

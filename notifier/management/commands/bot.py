@@ -10,10 +10,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from notifier.bot import app
+from notifier.checks import check_webhook
 
 
 class Command(BaseCommand):
-    help = "Serves the Telegram bot by long polling, until SIGTERM or Ctrl-C."
+    help = "Serves the Telegram bot by long polling (or a webhook, see TELEGRAM_WEBHOOK_URL), until SIGTERM or Ctrl-C."
     # BOT_TOKEN is told in one line below.
     requires_system_checks = []
 
@@ -21,6 +22,8 @@ class Command(BaseCommand):
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         if not settings.BOT_TOKEN:
             raise CommandError("BOT_TOKEN is not set: take one from @BotFather.")
+        for problem in check_webhook():
+            raise CommandError(f"{problem.msg} {problem.hint}")
         try:
             asyncio.run(app.run())
         except TokenValidationError:
