@@ -56,10 +56,12 @@ def check_webhook(**_: Any) -> list[CheckMessage]:
     if not url:
         return []
     if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
-        hint = "Use the https:// address of a proxy that passes on to TELEGRAM_WEBHOOK_HOST and _PORT; or leave it empty."
+        hint = (
+            "Use the https:// address of a proxy that passes on to TELEGRAM_WEBHOOK_HOST and _PORT; or leave it empty."
+        )
         found.append(Error(f"TELEGRAM_WEBHOOK_URL is {url!r}.", hint=hint, id="notifier.E003"))
     if not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", settings.TELEGRAM_WEBHOOK_SECRET):
-        hint = "Set 16 to 256 letters, digits, _ or -, such as: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        hint = "Set 16 to 256 letters, digits, _ or -: openssl rand -hex 32 prints some."
         found.append(Error("TELEGRAM_WEBHOOK_SECRET is missing or unfit.", hint=hint, id="notifier.E004"))
     return found
 

@@ -34,7 +34,6 @@ AWAY_SECONDS = 5.0
 # KEYS: a set and a place for each window; ARGV: the message's name, then count and microseconds of each window.
 # Returns 0 where the message may go now, else the microseconds to wait.
 SCRIPT = """
-redis.replicate_commands()
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local wait = 0
@@ -44,7 +43,8 @@ for i = 1, #KEYS / 2 do
     if redis.call('ZCARD', sent) >= count then
         local first = tonumber(redis.call('ZRANGE', sent, -count, -count, 'WITHSCORES')[2]) + span
         local place = math.max(first, tonumber(redis.call('GET', KEYS[2 * i]) or 0))
-        redis.call('SET', KEYS[2 * i], string.format('%.0f', place + span / count), 'PX', math.ceil((place - now + span) / 1000))
+        local expiry = math.ceil((place - now + span) / 1000)
+        redis.call('SET', KEYS[2 * i], string.format('%.0f', place + span / count), 'PX', expiry)
         wait = math.max(wait, place - now)
     end
 end

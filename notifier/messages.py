@@ -1,7 +1,7 @@
 """Every change of a message's state, each one `UPDATE … WHERE`, as `notifier.requests` does it for requests.
 
-    waiting → sending → sent
-        └────────┴────→ failed
+waiting → sending → sent
+    └────────┴────→ failed
 """
 
 import datetime as dt
@@ -75,9 +75,7 @@ def start_sending(message_id: str | UUID) -> dt.datetime | None:
     claimed = (
         _unfinished(message_id)
         .filter(Q(lease_until=None) | Q(lease_until__lte=now))
-        .update(
-            status=Status.SENDING, attempts=F("attempts") + 1, lease_until=until, sweep_at=until + GRACE
-        )
+        .update(status=Status.SENDING, attempts=F("attempts") + 1, lease_until=until, sweep_at=until + GRACE)
     )
     return until if claimed else None
 

@@ -10,10 +10,10 @@ def units(text: str) -> int:
 
 
 def split(text: str, limit: int = LIMIT) -> list[str]:
-    """The text in parts of at most `limit` UTF-16 units, cut at line ends; within a line only where it alone is longer."""
+    """The text in parts of at most `limit` UTF-16 units, cut at line ends, or within a line that alone is longer."""
     parts: list[str] = []
     current = ""
-    for line in (piece for line in text.split("\n") for piece in _pieces(line, limit)):
+    for line in (piece for whole in text.split("\n") for piece in _pieces(whole, limit)):
         longer = f"{current}\n{line}" if current else line
         if units(longer) <= limit:
             current = longer

@@ -70,8 +70,6 @@ def _again_or_fail(message: Message, lease: dt.datetime, reason: str, retry_afte
     _again(message, lease, "send_failed", error, pause(message.attempts, retry_after))
 
 
-def _again(
-    message: Message, lease: dt.datetime, code: str, error: str, delay: float, *, counted: bool = True
-) -> None:
+def _again(message: Message, lease: dt.datetime, code: str, error: str, delay: float, *, counted: bool = True) -> None:
     messages.retry_later(message.pk, lease, code, error, dt.timedelta(seconds=delay), counted)
     raise TryAgain(delay, error or "waits for its turn")

@@ -99,7 +99,11 @@ def clock(value: dt.time) -> str:
 
 def alert(row: Alert) -> str:
     """USD > 95, USD ±2 %."""
-    threshold = number(row.threshold.quantize(Decimal(1)) if row.threshold == row.threshold.to_integral() else row.threshold.normalize())
+    threshold = number(
+        row.threshold.quantize(Decimal(1))
+        if row.threshold == row.threshold.to_integral()
+        else row.threshold.normalize()
+    )
     if row.kind == "change":
         return f"{row.char_code} ±{threshold}{SPACE}%"
     return f"{row.char_code} {'>' if row.kind == 'above' else '<'} {threshold}"

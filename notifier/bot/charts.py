@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from aiogram import Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import BufferedInputFile, Message
-
 from django.utils import timezone
 
 from notifier import digest, texts
 from notifier.bot import words
-from notifier.bot.rates import hint, short
 from notifier.bot.database import database
+from notifier.bot.rates import hint, short
 from notifier.bot.replies import reply, send
 from rates.cbr import CbrUnavailable
 from rates.charts import chart
 from rates.points import Point, points
 from rates.schedule import today
 
-SPAN = re.compile(r"(?P<count>\d{0,4})\s*(?P<unit>d|w|m|y|д|дн|дней|дня|день|н|нед|м|мес|г|год|года|лет|л)", re.IGNORECASE)
+SPAN = re.compile(
+    r"(?P<count>\d{0,4})\s*(?P<unit>d|w|m|y|д|дн|дней|дня|день|н|нед|м|мес|г|год|года|лет|л)", re.IGNORECASE
+)
 DAYS = {"d": 1, "w": 7, "m": 30, "y": 365, "д": 1, "н": 7, "м": 30, "г": 365, "л": 365}
 DEFAULT_DAYS, LEAST_DAYS, MOST_DAYS = 30, 2, 3660
 # Lines of a /history; beyond it only the last day of each week, then month, is shown.
@@ -101,7 +102,9 @@ def caption(found: Period) -> str:
 
 
 def table(found: Period) -> str:
-    rows = [{"date": texts.date(one.date), "value": texts.number(short(one.unit_value))} for one in thinned(found.points)]
+    rows = [
+        {"date": texts.date(one.date), "value": texts.number(short(one.unit_value))} for one in thinned(found.points)
+    ]
     return texts.render("bot/history", rows=rows, thinned=len(rows) < len(found.points), **summary(found))
 
 

@@ -8,12 +8,12 @@ from aiogram.types import InlineQuery, InlineQueryResultArticle, InputTextMessag
 
 from notifier import digest, texts
 from notifier.bot import words
-from notifier.bot.rates import FIRST, figures
 from notifier.bot.database import database
+from notifier.bot.rates import FIRST, figures
 from notifier.bot.replies import NO_PREVIEW
 from notifier.models import Chat
-from rates.conversion import Conversion, NoRate, convert
 from rates.changes import with_changes
+from rates.conversion import Conversion, NoRate, convert
 
 # How long Telegram may show the same answers, in seconds.
 CACHE_SECONDS = 60

@@ -89,7 +89,8 @@ async def delete(message: Message, command: CommandObject, chat: Chat) -> None:
 def plans(chat: Chat) -> str:
     digests = [{"number": f"d{row.pk}", **subscription(row)} for row in Subscription.objects.filter(chat=chat)]
     rules = [
-        {"number": f"a{row.pk}", "what": texts.alert(row), "armed": row.armed} for row in Alert.objects.filter(chat=chat)
+        {"number": f"a{row.pk}", "what": texts.alert(row), "armed": row.armed}
+        for row in Alert.objects.filter(chat=chat)
     ]
     return texts.render("bot/list", digests=digests, alerts=rules)
 
@@ -97,7 +98,12 @@ def plans(chat: Chat) -> str:
 def subscription(row: Subscription) -> dict[str, Any]:
     """What templates say of a digest."""
     local, today = row.local(row.next_at), row.local(timezone.now()).date()
-    return {"at": texts.clock(row.at), "zone": row.zone, "next": texts.date(local.date()), "today": local.date() == today}
+    return {
+        "at": texts.clock(row.at),
+        "zone": row.zone,
+        "next": texts.date(local.date()),
+        "today": local.date() == today,
+    }
 
 
 def remove(chat_id: int, number: str) -> bool:
