@@ -36,11 +36,17 @@ def publish(rows: Sequence[RateRequest]) -> dict[UUID, OperationalError]:
     Returns those that failed with the reason: whether the broker has such a message is unknown, so it is sent again,
     under the same ids. Takes about the transport's `publish_timeout` at the most.
     """
+    failures: dict[UUID, OperationalError] = {}
     with together() as batch:
         for row in rows:
-            with batch.item():
+            with batch.item() as item:
                 _publish(row)
-    return {row.pk: item.failure for row, item in zip(rows, batch.items, strict=True) if item.failure is not None}
+            if item.failure is not None:
+                # Not even begun: no broker is there, and the others needn't find that out one by one.
+                failures = dict.fromkeys((one.pk for one in rows[len(batch.items) - 1 :]), item.failure)
+                break
+    failed = {row.pk: item.failure for row, item in zip(rows, batch.items, strict=False) if item.failure is not None}
+    return failures | failed
 
 
 def _publish(request: RateRequest) -> None:

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # Requests published at once.
 BATCH = 200
+# The same after a failure, until one such batch has gone out.
+CAREFUL = 10
 # The ends: a request that was queued so often, or is so old, fails.
 MAX_PUBLISHES = 10
 MAX_AGE = dt.timedelta(days=1)
@@ -100,11 +102,13 @@ class Relay:
         """Publish until nothing is due; returns why it ended before that."""
         if self._bell is None:
             self._bell = wake.bell()
-            requests.hand_back_orphans()
+            log.info(
+                "publishing what is due; %d requests were in the hands of a dead relay", requests.hand_back_orphans()
+            )
         # Before the look: what rings after it has come too late for it.
         self._bell.clear()
         while not self._stopping:
-            limit = 1 if self._failures else BATCH
+            limit = CAREFUL if self._failures else BATCH
             batch = publish_due(limit)
             if batch.failed:
                 return batch.reason

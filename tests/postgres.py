@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from project.local import children, ports
 
 USER = "rates"
@@ -32,13 +34,13 @@ def programs() -> Path:
 
 
 class Postgres:
-    """`url` is for DATABASE_URL. `durable` keeps what was committed over kill()."""
+    """`url` is for DATABASE_URL. What was committed survives kill(), though not the machine's own death."""
 
-    def __init__(self, durable: bool = False) -> None:
+    def __init__(self) -> None:
         self._bin = programs()
         self.port = ports.free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
-        self._settings = [] if durable else [f"-c{setting}" for setting in FAST]
+        self._settings = [f"-c{setting}" for setting in FAST]
         self._as_owner: dict[str, Any] = {}
         if os.geteuid() == 0:
             self._as_owner = {"user": OWNER, "group": OWNER}
@@ -83,9 +85,12 @@ class Postgres:
         return subprocess.run(command, cwd=self._folder).returncode == 0
 
     def kill(self) -> None:
-        """kill -9 of the whole server, as a machine dies."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        """kill -9 of the whole server: each of its processes has a session of its own."""
+        every = [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]
+        for process in every:
+            process.kill()
         self.process.wait()
+        psutil.wait_procs(every, timeout=10)
 
     def stop(self) -> None:
         # "Fast": without waiting for its clients.

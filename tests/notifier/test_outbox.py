@@ -5,12 +5,11 @@ import uuid
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import OperationalError
 
-from notifier import dispatch, owners, relay, requests
+from notifier import dispatch, owners, requests
 from notifier.models import RateRequest
 from notifier.relay import Published, publish_due
 from notifier.tasks import sweep
@@ -163,19 +162,31 @@ def test_beat_does_the_same_should_no_relay_be_there(row: RateRequest, published
     assert (task.interval.every, task.interval.period, task.expire_seconds, task.enabled) == (20, "seconds", 60, True)
 
 
-def test_one_message_that_is_refused_holds_up_no_other(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_away_is_asked_once_a_batch(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        asked.append(args)
+        raise OperationalError("no broker is there")
+
+    monkeypatch.setattr("kombu.messaging.Producer.publish", refuse)
     for number in range(1, 4):
         requests.accept("USD", number)
-    refused = RateRequest.objects.get(telegram_id=2)
+    assert publish_due() == Published(due=3, failed=3, reason="no broker is there")
+    assert len(asked) == 1
+
+
+def test_what_went_out_before_the_broker_did_is_not_sent_again(
+    db: None, published: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [requests.accept("USD", number) for number in range(1, 4)]
     publish = dispatch._publish
 
-    def some(row: RateRequest) -> None:
-        if row.pk == refused.pk:
-            raise OperationalError("too large")
+    def first_only(row: RateRequest) -> None:
+        if row.pk != rows[0].pk:
+            raise OperationalError("no broker is there")
         publish(row)
 
-    monkeypatch.setattr(dispatch, "_publish", some)
-    assert relay.publish_due() == Published(due=3, published=2, failed=1, reason="too large")
-    assert list(RateRequest.objects.order_by("telegram_id").values_list("publishes", flat=True)) == [1, 0, 1]
-    with current_app.connection_for_write() as connection:
-        connection.default_channel.queue_purge("rates")
+    monkeypatch.setattr(dispatch, "_publish", first_only)
+    assert publish_due() == Published(due=3, published=1, failed=2, reason="no broker is there")
+    assert list(RateRequest.objects.order_by("telegram_id").values_list("publishes", flat=True)) == [1, 0, 0]

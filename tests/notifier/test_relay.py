@@ -85,7 +85,7 @@ class Script:
         return turn
 
 
-def test_outages_are_told_once_and_tried_with_one(
+def test_outages_are_told_once_and_tried_with_few(
     db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = Published(due=1, failed=1, reason="no broker is there")
@@ -101,7 +101,7 @@ def test_outages_are_told_once_and_tried_with_one(
     monkeypatch.setattr(relay, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(connection, "close", lambda: None)  # the test's own transaction is in it
     one.run()
-    assert script.limits == [relay.BATCH, 1, 1, 1, relay.BATCH]
+    assert script.limits == [relay.BATCH, *[relay.CAREFUL] * 3, relay.BATCH]
     assert [record.getMessage() for record in caplog.records if record.name == "notifier.relay"] == [
         "nothing can be published, it is tried again and again: no broker is there",
         "publishing goes on",
