@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def post(message_id: str) -> None:
-    """Send the next part of a message, unless that is done or being done. Raises TryAgain, also for the part after it."""
+    """Send the next part of a message, unless that is done or being done. Raises TryAgain, also for further parts."""
     lease = messages.start_sending(message_id)
     if lease is None:
         _wait_for_the_other(message_id)

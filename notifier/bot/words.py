@@ -14,7 +14,7 @@ DIGITS, PLACES = 15, 6
 
 # How people call currencies beside their names: the beginning of a word, to which an ending may come.
 NICKNAMES = {
-    **{"доллар": "USD", "бакс": "USD", "грин": "USD", "dollar": "USD", "buck": "USD", "usd": "USD"},
+    **{"доллар": "USD", "бакс": "USD", "грин": "USD", "dollar": "USD", "buck": "USD"},
     **{"евро": "EUR", "euro": "EUR", "юан": "CNY", "yuan": "CNY", "renminbi": "CNY", "rmb": "CNY", "жэньминьби": "CNY"},
     **{"тенге": "KZT", "теньге": "KZT", "tenge": "KZT", "фунт": "GBP", "pound": "GBP", "sterling": "GBP"},
     **{"йен": "JPY", "иен": "JPY", "yen": "JPY", "франк": "CHF", "franc": "CHF", "лир": "TRY", "lira": "TRY"},
@@ -23,10 +23,12 @@ NICKNAMES = {
     **{"злот": "PLN", "zloty": "PLN", "рупи": "INR", "rupee": "INR", "вон": "KRW", "won": "KRW", "бат": "THB"},
     **{"baht": "THB", "донг": "VND", "dong": "VND", "манат": "AZN", "manat": "AZN", "лев": "BGN", "форинт": "HUF"},
     **{"forint": "HUF", "зайчик": "BYN", "белорусский рубл": "BYN", "белорусских рубл": "BYN"},
-    **{"рубл": RUB, "руб": RUB, "ruble": RUB, "rouble": RUB, "rub": RUB, "деревянн": RUB},
+    **{"рубл": RUB, "руб": RUB, "ruble": RUB, "rouble": RUB, "деревянн": RUB},
 }
-# How much longer a word may be than its beginning above: доллар-ами, зайчик-ов, dollar-s.
-ENDING = 3
+# What may come after a beginning: доллар-ами, злот-ых, dollar-s.
+ENDING = re.compile(
+    "|".join("а у е ы и о й я ю ь ов ев ей ой ом ем ём ам ям ах ях ью ами ями ый ых ым ыми ого ому s".split())
+)
 SYMBOLS = {
     **{"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "元": "CNY", "₸": "KZT", "₺": "TRY", "₴": "UAH", "₹": "INR"},
     **{"₩": "KRW", "₽": RUB, "₾": "GEL", "֏": "AMD", "₼": "AZN", "₫": "VND", "฿": "THB", "₪": "ILS"},
@@ -97,7 +99,7 @@ def currency(text: str) -> str | None:
     if CODE.fullmatch(word):
         return word.upper()
     # The longest beginning counts: "сомони" is no "сом".
-    beginnings = [one for one in NICKNAMES if word.startswith(one) and len(word) - len(one) <= ENDING]
+    beginnings = [one for one in NICKNAMES if word.startswith(one) and ENDING.fullmatch(word[len(one) :])]
     return NICKNAMES[max(beginnings, key=len)] if beginnings else None
 
 

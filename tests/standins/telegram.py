@@ -39,6 +39,7 @@ FAILURES = {
     "403": (403, "Forbidden: bot was blocked by the user"),
     "deactivated": (403, "Forbidden: user is deactivated"),
     "initiate": (403, "Forbidden: bot can't initiate conversation with a user"),
+    "not_modified": (400, "Bad Request: message is not modified"),
     "500": (500, "Internal Server Error"),
 }
 
