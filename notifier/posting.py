@@ -43,13 +43,14 @@ def post(message_id: str) -> None:
     else:
         if moved_to:
             chats.follow(chat.pk, moved_to)
+        if chat.disabled:
+            chats.reached(chat.pk)
         _part_sent(message, lease, len(parts))
 
 
 def _part_sent(message: Message, lease: dt.datetime, count: int) -> None:
     if message.parts_sent + 1 >= count:
         messages.sent(message.pk)
-        chats.reached(message.telegram_id)
     elif messages.part_sent(message.pk, lease):
         raise TryAgain(0, "the next part")
 

@@ -32,7 +32,7 @@ def test_a_key_is_written_once(message: Message) -> None:
 
 def test_it_arrives_once(message: Message, standin: TelegramStandin) -> None:
     post.apply(args=(str(message.pk),), throw=True)
-    post.apply(args=(str(message.pk),), throw=True)
+    posting.post(str(message.pk))
     assert standin.messages == [(42, "text")]
     assert (again().status, again().attempts, again().sweep_at) == ("sent", 1, None)
 
