@@ -21,8 +21,9 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from notifier import owners
+from notifier import metrics, owners
 from notifier.models import RateRequest
+from project import trace
 from rates.quotes import Quote
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ def _unfinished(request_id: str | UUID) -> QuerySet[RateRequest]:
     return RateRequest.objects.filter(pk=request_id, status__in=UNFINISHED)
 
 
+@metrics.accepts
 def accept(currency_char_code: str, telegram_id: int) -> RateRequest:
     """Write a new request down: it is due, the relay publishes it."""
     now = timezone.now()
@@ -58,6 +60,7 @@ def accept(currency_char_code: str, telegram_id: int) -> RateRequest:
         created_at=now,
         accepted_at=now,
         sweep_at=now,
+        trace=trace.current(),
     )
 
 
@@ -67,7 +70,7 @@ CLAIM = """
     UPDATE notifier_raterequest SET status = 'accepted', claimed_by = %s, sweep_at = %s
     WHERE sweep_at <= %s
       AND id IN (SELECT id FROM notifier_raterequest WHERE sweep_at <= %s ORDER BY sweep_at LIMIT %s)
-    RETURNING id, currency_char_code, accepted_at, publishes
+    RETURNING id, currency_char_code, accepted_at, publishes, trace
 """
 
 
@@ -203,6 +206,7 @@ def give_back(request_id: str | UUID, lease: dt.datetime, delay: dt.timedelta) -
     return bool(rows.update(lease_until=None, notify_attempts=F("notify_attempts") - 1, sweep_at=sweep_at))
 
 
+@metrics.ends("delivered")
 def deliver(request_id: str | UUID) -> bool:
     """The message has arrived, whatever the row said before: a person has it now."""
     return bool(
@@ -219,6 +223,7 @@ def deliver(request_id: str | UUID) -> bool:
     )
 
 
+@metrics.ends("failed")
 def fail(request_id: str | UUID, code: str, error: str) -> bool:
     """The request ends without a message. Never takes back a delivery."""
     return bool(
@@ -233,6 +238,7 @@ def fail(request_id: str | UUID, code: str, error: str) -> bool:
     )
 
 
+@metrics.accepts
 def accept_again(request_id: str | UUID) -> bool:
     """Begin a failed request anew: it is due, the relay publishes it."""
     now = timezone.now()
@@ -240,6 +246,7 @@ def accept_again(request_id: str | UUID) -> bool:
         RateRequest.objects.filter(pk=request_id, status=Status.FAILED).update(
             status=Status.ACCEPTED,
             accepted_at=now,
+            trace=trace.current(),
             fetching_at=None,
             notifying_at=None,
             finished_at=None,

@@ -10,11 +10,13 @@ from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter, Telegra
 from aiogram.types import TelegramObject
 from django.conf import settings
 
+from notifier import metrics
 from notifier.backends.telegram_session import make_bot
 from notifier.bot import basics, board, changes, charts, errors, inline, plans, rates, webhook
 from notifier.bot.commands import announce
 from notifier.bot.pace import paced
 from notifier.bot.people import People
+from project import ready
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +37,13 @@ class InHand(BaseMiddleware):
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
+        result = "error"
         try:
-            return await handler(event, data)
+            answer = await handler(event, data)
+            result = "ok"
+            return answer
         finally:
+            metrics.UPDATES.labels(result).inc()
             self.tasks.discard(task)
 
     async def finish(self) -> None:
@@ -60,15 +66,14 @@ async def run() -> None:
     """Serve until a signal. Raises aiogram's TelegramUnauthorizedError or TelegramNotFound for a wrong token."""
     bot, in_hand = paced(make_bot()), InHand()
     try:
-        await reach(bot)
-        await announce(bot)
-        if settings.TELEGRAM_WEBHOOK_URL:
-            await webhook.serve(dispatcher(in_hand), bot)
-        else:
-            # Telegram gives no updates by polling while a webhook is set.
-            await bot.delete_webhook()
-            await dispatcher(in_hand).start_polling(bot, close_bot_session=False)
-        await in_hand.finish()
+        async with ready.beating():
+            await reach(bot)
+            await announce(bot)
+            if settings.TELEGRAM_WEBHOOK_URL:
+                await webhook.serve(dispatcher(in_hand), bot)
+            else:
+                await dispatcher(in_hand).start_polling(bot, close_bot_session=False)
+            await in_hand.finish()
     finally:
         await bot.session.close()
 
@@ -79,6 +84,9 @@ async def reach(bot: Bot) -> None:
     while True:
         try:
             me = await bot.me()
+            if not settings.TELEGRAM_WEBHOOK_URL:
+                # Telegram gives no updates by polling while a webhook is set.
+                await bot.delete_webhook()
         except (TelegramNetworkError, TelegramServerError, TelegramRetryAfter) as error:
             pause = PAUSES[min(tries, len(PAUSES) - 1)]
             log.warning("Telegram can't be reached, the next try is in about %d s: %s", pause, error.message)

@@ -6,14 +6,15 @@ from aiogram import Router
 from aiogram.exceptions import TelegramAPIError, TelegramForbiddenError
 from aiogram.types import ErrorEvent, Message
 
-from notifier import chats
+from notifier import chats, texts
 from notifier.bot.database import database
 from notifier.bot.replies import reply
+from notifier.models import Chat
 
 log = logging.getLogger(__name__)
 
 
-async def failed(event: ErrorEvent) -> None:
+async def failed(event: ErrorEvent, chat: Chat | None = None) -> None:
     message, error = message_of(event), event.exception
     if isinstance(error, TelegramForbiddenError) and message:
         await database(chats.refused, message.chat.id, "forbidden", error.message)
@@ -23,10 +24,16 @@ async def failed(event: ErrorEvent) -> None:
         return
     log.error("an update could not be handled", exc_info=error)
     if message:
-        try:
-            await reply(message, "sorry")
-        except TelegramAPIError as second:
-            log.warning("nor could that be said: %s", second.message)
+        # The handler's own language ended with it.
+        with texts.speaking(chats.language_of(chat) if chat else ""):
+            await apologise(message)
+
+
+async def apologise(message: Message) -> None:
+    try:
+        await reply(message, "sorry")
+    except TelegramAPIError as error:
+        log.warning("nor could that be said: %s", error.message)
 
 
 def message_of(event: ErrorEvent) -> Message | None:
