@@ -70,7 +70,8 @@ def table(favourites: list[str]) -> tuple[str, InlineKeyboardMarkup]:
     keyboard = InlineKeyboardBuilder()
     keyboard.button(text=texts.render("bot/button_refresh"), callback_data=Show())
     keyboard.button(text=texts.render("bot/button_choose"), callback_data=Choose())
-    return escape(digest.text(favourites)), keyboard.adjust(2).as_markup()
+    keyboard.adjust(2)
+    return escape(digest.text(favourites)), InlineKeyboardMarkup(inline_keyboard=keyboard.export())
 
 
 def choice(favourites: list[str], page: int) -> tuple[str, InlineKeyboardMarkup]:
