@@ -10,8 +10,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from notifier import requests, texts
-from notifier.backends import PermanentError, TemporaryError, get_backend
+from notifier import channels, requests, texts
+from notifier.backends import PermanentError, TemporaryError
 from notifier.models import RateRequest
 from rates.quotes import Quote
 
@@ -43,9 +43,9 @@ def deliver(result: dict[str, Any], request_id: str) -> None:
     if lease is None:
         _wait_for_the_other(request_id)
         return
-    request = RateRequest.objects.get(pk=request_id)
+    request = RateRequest.objects.select_related("token").get(pk=request_id)
     try:
-        get_backend().send(request.telegram_id, text)
+        channels.send(request, text)
     except PermanentError as error:
         log.warning("request %s: not delivered: %s", request_id, error)
         requests.fail(request_id, error.code, texts.error(error.code, str(error)))

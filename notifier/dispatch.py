@@ -13,10 +13,16 @@ from rates.tasks import fetch_rate
 log = logging.getLogger(__name__)
 
 
-def ask(currency_char_code: str, telegram_id: int) -> RateRequest:
+def ask(
+    currency_char_code: str,
+    telegram_id: int | None = None,
+    *,
+    webhook_url: str = "",
+    token_id: int | None = None,
+) -> RateRequest:
     """Accept a request: write it down, and publish it once that is committed."""
     with transaction.atomic():
-        request = requests.accept(currency_char_code, telegram_id)
+        request = requests.accept(currency_char_code, telegram_id, webhook_url=webhook_url, token_id=token_id)
         transaction.on_commit(lambda: publish(request))
     return request
 

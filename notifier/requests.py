@@ -5,6 +5,7 @@ nothing, and a delivered request stays delivered.
 
     accepted → fetching → notifying → delivered
         └──────────┴──────────┴─────→ failed → (sent again) accepted
+        └──────────┴──────────┴─────→ cancelled, unless it is just being sent
 """
 
 import datetime as dt
@@ -43,12 +44,24 @@ def _unfinished(request_id: str | UUID) -> QuerySet[RateRequest]:
     return RateRequest.objects.filter(pk=request_id, status__in=UNFINISHED)
 
 
-def accept(currency_char_code: str, telegram_id: int) -> RateRequest:
-    """Write a new request down; the caller publishes it once this is committed."""
+def accept(
+    currency_char_code: str,
+    telegram_id: int | None = None,
+    *,
+    webhook_url: str = "",
+    token_id: int | None = None,
+) -> RateRequest:
+    """Write a new request down; the caller publishes it once this is committed.
+
+    It is told to exactly one of `telegram_id` and `webhook_url`.
+    """
+    assert (telegram_id is None) == bool(webhook_url)
     now = timezone.now()
     return RateRequest.objects.create(
         currency_char_code=currency_char_code,
         telegram_id=telegram_id,
+        webhook_url=webhook_url,
+        token_id=token_id,
         created_at=now,
         accepted_at=now,
         sweep_at=now + UNPUBLISHED,
@@ -161,6 +174,23 @@ def fail(request_id: str | UUID, code: str, error: str) -> bool:
             sweep_at=None,
             error_code=code,
             error=error,
+        )
+    )
+
+
+def cancel(request_id: str | UUID) -> bool:
+    """The request ends, and nothing will be sent. False where it has ended, or where a task has the right to send it
+    (or had, and nobody knows whether it did): of this and `start_notifying` one comes first, and the other does
+    nothing."""
+    return bool(
+        _unfinished(request_id)
+        .filter(lease_until=None)
+        .update(
+            status=Status.CANCELLED,
+            finished_at=timezone.now(),
+            sweep_at=None,
+            error_code="",
+            error="",
         )
     )
 

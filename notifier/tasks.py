@@ -5,7 +5,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError
 
-from notifier import delivery, failures, sweeper
+from notifier import delivery, failures, idempotency, sweeper
 
 # Of one message where the database is away: over an hour.
 MAX_RETRIES = 20
@@ -37,3 +37,9 @@ def give_up(request: Any, error: BaseException, traceback: Any, request_id: str)
 def sweep() -> int:
     """Publish the requests that are stuck again. Returns how many. Beat runs it (the admin shows when)."""
     return sweeper.sweep()
+
+
+@shared_task(ignore_result=True)
+def forget_idempotency_keys() -> int:
+    """Delete the Idempotency-Keys whose time is over. Returns how many. Beat runs it."""
+    return idempotency.forget_old()

@@ -7,6 +7,8 @@ that a running `bin/run` has started, so that plain `manage.py` and `celery` com
 from pathlib import Path
 
 import environ
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -41,6 +43,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "project",
+    "project.accounts",
     "rates",
     "notifier",
 ]
@@ -105,6 +108,13 @@ WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        # The first names the way to authenticate in a 401.
+        "project.accounts.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["project.accounts.throttling.CallerThrottle"],
+    "EXCEPTION_HANDLER": "project.errors.handler",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -115,11 +125,19 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Nothing asks for credentials: the page shows no padlocks.
-    "AUTHENTICATION_WHITELIST": [],
+    # Not the session: that is for the admin's people, who are signed in already.
+    "AUTHENTICATION_WHITELIST": ["project.accounts.authentication.BearerAuthentication"],
 }
 # The largest body that the API reads, in bytes; a rate request takes about 60.
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", default=16 * 1024)
+# Who has no token may ask too, so have the bot write to anybody: for a machine of one's own (bin/run turns it on).
+ALLOW_ANONYMOUS_REQUESTS = env.bool("ALLOW_ANONYMOUS_REQUESTS", default=False)
+# How often, as "100/minute" (or second, hour, day); empty: as often as one likes. bin/run sets all to empty.
+THROTTLE_TOKEN = env.str("THROTTLE_TOKEN", default="600/minute")
+THROTTLE_ANONYMOUS = env.str("THROTTLE_ANONYMOUS", default="")
+THROTTLE_TELEGRAM_ID = env.str("THROTTLE_TELEGRAM_ID", default="30/minute")
+# How long an Idempotency-Key is remembered.
+IDEMPOTENCY_KEY_HOURS = env.int("IDEMPOTENCY_KEY_HOURS", default=24)
 
 # --- Services -------------------------------------------------------------------------------------------------------
 
@@ -127,6 +145,14 @@ KAFKA_BOOTSTRAP_SERVERS = env.list("KAFKA_BOOTSTRAP_SERVERS", default=["127.0.0.
 REDIS_URL = env.str("REDIS_URL", default="") or "redis://{}:{}/0".format(
     env.str("REDIS_HOST", default="127.0.0.1"), env.int("REDIS_PORT", default=6379)
 )
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        # Seconds: no request waits longer for a Redis that is away.
+        "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "retry": Retry(NoBackoff(), 1)},
+    }
+}
 
 # --- Rates ----------------------------------------------------------------------------------------------------------
 
@@ -146,6 +172,11 @@ TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org
 TELEGRAM_TIMEOUT_SECONDS = env.int("TELEGRAM_TIMEOUT_SECONDS", default=10)
 # "telegram", "console", "memory" or the dotted path of a backend class.
 NOTIFIER_BACKEND = env.str("NOTIFIER_BACKEND", default="telegram" if BOT_TOKEN else "console")
+# Where webhooks may go. Without the first only to https, without the second only to public addresses.
+WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+# For one webhook, from the connection to the end of the answer.
+WEBHOOK_TIMEOUT_SECONDS = env.int("WEBHOOK_TIMEOUT_SECONDS", default=10)
 # The language of the messages: "ru" or "en".
 NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
 
