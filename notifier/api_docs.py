@@ -25,6 +25,8 @@ EXAMPLE_ID = "0d5be5d5-9bd3-4c68-a0b7-6a6fd8b5a3f1"
 EXAMPLE_URL = f"http://localhost:8000/api/v1/rate-requests/{EXAMPLE_ID}/"
 ACCEPTED = {"id": EXAMPLE_ID, "status": "accepted", "status_url": EXAMPLE_URL}
 
+# A token, or none.
+ANYBODY: Any = [{"token": []}, {}]
 Problem = inline_serializer("Problem", {"code": serializers.CharField(), "detail": serializers.CharField()})
 
 
@@ -113,6 +115,7 @@ DELIVERED = OpenApiExample(
 documented: Any = extend_schema_view(
     create=extend_schema(
         summary="Ask for a rate",
+        auth=ANYBODY,
         request=NewRequestSerializer,
         responses={
             202: OpenApiResponse(AcceptedSerializer, "Accepted; `Location` is the status_url."),
@@ -127,6 +130,7 @@ documented: Any = extend_schema_view(
     ),
     batch=extend_schema(
         summary="Ask for a rate for up to 100 recipients",
+        auth=ANYBODY,
         request=NewBatchSerializer,
         responses={
             202: OpenApiResponse(AcceptedBatchSerializer, "All are accepted."),
@@ -141,6 +145,7 @@ documented: Any = extend_schema_view(
     ),
     cancel=extend_schema(
         summary="Cancel a request that isn't sent yet",
+        auth=ANYBODY,
         request=None,
         responses={
             200: RateRequestSerializer,
@@ -166,6 +171,7 @@ documented: Any = extend_schema_view(
     ),
     retrieve=extend_schema(
         summary="How far a request is",
+        auth=ANYBODY,
         responses={200: RateRequestSerializer, 401: NO_TOKEN, 404: NOT_FOUND, 429: TOO_MANY},
         parameters=[RETRY_AFTER],
         examples=[DELIVERED],
