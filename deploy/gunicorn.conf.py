@@ -6,7 +6,6 @@ bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
-# A POST waits for the broker's confirmation, which the transport bounds.
 timeout = 60
 graceful_timeout = 15
 keepalive = 5

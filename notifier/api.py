@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from notifier import bodies, dispatch, idempotency, requests, rights
 from notifier.api_docs import documented
+from notifier.backlog import backlog
 from notifier.filters import RateRequestFilter
 from notifier.models import RateRequest
 from notifier.serializers import (
@@ -153,11 +154,12 @@ class RateRequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
         return dict(serializer.validated_data)
 
     def _once(self, wanted: dict[str, Any], people: Sequence[int], make: Callable[[], Sequence[RateRequest]]) -> Once:
-        """What was asked under the same key before isn't throttled, and not made."""
+        """What was asked under the same key before isn't throttled or refused, and not made."""
         scope, key = rights.scope(self.request), idempotency.key_of(self.request)
         earlier = idempotency.earlier(scope, key, wanted)
         if earlier is not None:
             return earlier, {"Idempotent-Replay": "true"}
+        backlog.check()
         throttling.check_caller(self.request, len(people) - 1)
         for one in people:
             throttling.check("THROTTLE_TELEGRAM_ID", one)

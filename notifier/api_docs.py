@@ -38,6 +38,9 @@ NO_TOKEN = problem("A token is needed, or this one is unknown or was revoked.")
 NOT_ALLOWED = problem("The token lacks the scope, or the request is another token's.")
 NOT_FOUND = problem("There is no such request.")
 TOO_MANY = problem("The rate of this token, address or Telegram id is used up; try again after `Retry-After` seconds.")
+NOT_NOW = problem(
+    "Too many requests are waiting, or the database is away: nothing was accepted. Try again after `Retry-After` seconds."
+)
 WRONG = OpenApiResponse(dict[str, list[str]], "What is wrong, field by field.")
 KEY = OpenApiParameter(
     HEADER,
@@ -46,7 +49,7 @@ KEY = OpenApiParameter(
     description="Up to 255 visible ASCII characters, best a random UUID. The same key and body again, within a day "
     "(IDEMPOTENCY_KEY_HOURS), gives the same answer and makes nothing new; another body is 409.",
 )
-RETRY_AFTER = OpenApiParameter("Retry-After", int, OpenApiParameter.HEADER, response=[429], description="Seconds.")
+RETRY_AFTER = OpenApiParameter("Retry-After", int, OpenApiParameter.HEADER, response=[429, 503], description="Seconds.")
 LOCATION = OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[202], description="The status_url.")
 REUSED = problem("The Idempotency-Key was used with another body.")
 
@@ -124,6 +127,7 @@ documented: Any = extend_schema_view(
             403: NOT_ALLOWED,
             409: REUSED,
             429: TOO_MANY,
+            503: NOT_NOW,
         },
         parameters=[KEY, LOCATION, RETRY_AFTER],
         examples=NEW_EXAMPLES,
@@ -139,6 +143,7 @@ documented: Any = extend_schema_view(
             403: NOT_ALLOWED,
             409: REUSED,
             429: TOO_MANY,
+            503: NOT_NOW,
         },
         parameters=[KEY, RETRY_AFTER],
         examples=BATCH_EXAMPLES,

@@ -1,4 +1,4 @@
-"""A file that says that a worker or beat is at work: READY_FILE names it; bin/run and the health checks look at it."""
+"""A file that says that a worker, beat or the relay is at work. READY_FILE names it; bin/run and health checks look."""
 
 import os
 from pathlib import Path

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "project.unavailable.DatabaseAwayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -88,8 +89,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     VAR_DIR.mkdir(exist_ok=True)
 else:
-    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+    # Seconds: a machine that is away answers nothing at all, and a POST must not wait for it.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+# Opening one, SQLite's too, takes longer than the queries of a POST or a task.
+DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -177,6 +181,8 @@ WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 # For one webhook, from the connection to the end of the answer.
 WEBHOOK_TIMEOUT_SECONDS = env.int("WEBHOOK_TIMEOUT_SECONDS", default=10)
+# So many requests may be on their way; beyond that a POST gets 503.
+MAX_BACKLOG = env.int("MAX_BACKLOG", default=100000)
 # The language of the messages: "ru" or "en".
 NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
 
@@ -184,12 +190,12 @@ NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
 
 CELERY_BROKER_URL = ";".join(f"kafka://{host}" for host in KAFKA_BOOTSTRAP_SERVERS)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # kombu's own way of connecting for a publish: it would try for six seconds, in the middle of a POST.
+    # kombu's own way of connecting for a publish: it would try for six seconds. Who publishes here tries again itself.
     **{"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5},
     **env.json("KAFKA_TRANSPORT_OPTIONS", default={}),
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# See project.results: no task and no POST waits for Redis. The times are seconds.
+# See project.results: no task waits for Redis. The times are seconds.
 CELERY_RESULT_BACKEND = f"project.results:RedisBackend+{REDIS_URL}"
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2.0
 CELERY_REDIS_SOCKET_TIMEOUT = 5.0

@@ -62,7 +62,7 @@ class RateRequestAdmin(admin.ModelAdmin):
         ),
         ("Time", {"fields": ["created", "accepted", "fetching", "notifying", "finished", "total", "steps"]}),
         ("Error", {"fields": ["attempts", "error_code", "error"]}),
-        ("Queue", {"fields": ["publishes", "published_at", "lease_until", "sweep_at"]}),
+        ("Queue", {"fields": ["publishes", "published_at", "lease_until", "sweep_at", "possible_repeats"]}),
     ]
     list_filter = ["status", CurrencyFilter, "created_at", ErrorFilter]
     date_hierarchy = "created_at"

@@ -33,6 +33,10 @@ PATIENCE = {408, 425, 429}
 TRIED = 3
 
 
+class NotConnected(OSError):
+    """Nothing was sent."""
+
+
 def signature(secret: str, timestamp: str, body: bytes) -> str:
     mac = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
     return f"v1={mac.hexdigest()}"
@@ -58,7 +62,8 @@ def send(url: str, secret: str, request_id: str, payload: dict[str, Any]) -> Non
         raise PermanentError("webhook_forbidden", str(error)) from None
     except (OSError, HTTPException) as error:
         # Also a certificate that isn't right: it may be renewed meanwhile.
-        raise TemporaryError(f"the webhook can't be reached: {type(error).__name__}: {error}"[:300]) from None
+        reason = f"the webhook can't be reached: {type(error).__name__}: {error}"[:300]
+        raise TemporaryError(reason, maybe_sent=not isinstance(error, NotConnected | ssl.SSLError)) from None
     if 200 <= status < 300:
         return
     if status in PATIENCE or status >= 500:
@@ -71,7 +76,11 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, float | 
     parts = addresses.split(url)
     host, port = str(parts.hostname), parts.port or addresses.PORTS[parts.scheme]
     deadline = time.monotonic() + settings.WEBHOOK_TIMEOUT_SECONDS
-    connected = _connect(addresses.resolve(host, port)[:TRIED], port, deadline)
+    try:
+        found = addresses.resolve(host, port)[:TRIED]
+    except OSError as error:
+        raise NotConnected(str(error)) from error
+    connected = _connect(found, port, deadline)
     with _ends_at(deadline, connected), connected:
         if parts.scheme == "https":
             context = ssl.create_default_context(cafile=certs.where())
@@ -89,15 +98,15 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, float | 
 
 
 def _connect(hosts: list[str], port: int, deadline: float) -> socket.socket:
-    """A connection to the first address that takes one. Raises OSError."""
+    """A connection to the first address that takes one. Raises NotConnected."""
     for number, address in enumerate(hosts, start=1):
         left = max(deadline - time.monotonic(), 0.1)
         try:
             return socket.create_connection((address, port), left / (len(hosts) - number + 1))
-        except OSError:
+        except OSError as error:
             if number == len(hosts):
-                raise
-    raise OSError("it has no address")
+                raise NotConnected(str(error)) from error
+    raise NotConnected("it has no address")
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from .options import settings_key
 from .quiet import Repeats
 from .records import Headers
 from .shared import PerProcess
+from .together import Finish, current
 from .topics import QUEUE, Kind, Topics
 
 logger = logging.getLogger(__name__)
@@ -149,8 +150,12 @@ class ConfirmedProducer:
     def send(self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None) -> int:
         """Store one message; returns its timestamp (ms since 1970: the broker's, where the topic is set so).
 
-        Raises MessageTooLarge or PublishFailed, and BrokerUnavailable for a new topic.
+        Raises MessageTooLarge or PublishFailed, and BrokerUnavailable for a new topic. Among others (together.py) it
+        only begins, and the timestamp is 0.
         """
+        if (item := current()) is not None:
+            item.add(self.begin(topic, value, headers, key))
+            return 0
         deadline = time.monotonic() + self._timeout
         while True:
             client = self._client
@@ -174,6 +179,22 @@ class ConfirmedProducer:
         except (BufferError, KafkaException) as error:
             logger.warning("not sent to %s: %s", topic, error)
         self._client.serve()
+
+    def begin(
+        self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None
+    ) -> Finish:
+        """Send one message; what is returned waits for its confirmation and says what went wrong. Raises as `send`."""
+        client, delivery, deadline = self._client, Delivery(), time.monotonic() + self._timeout + 1.0
+        self._begin(client, delivery, topic, value, headers, key)
+
+        def finish() -> OperationalError | None:
+            client.wait(delivery, deadline)
+            if (error := delivery.answer) is None:
+                return None
+            self._after_failure(client, topic, error)
+            return publish_error(error, topic, len(value or b""))
+
+        return finish
 
     def send_all(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """Store many at once, and say of each what became of it. Raises nothing, and takes about `publish_timeout` at

@@ -15,6 +15,8 @@ import requests
 
 from project.local import ports
 from tests.run.conftest import Run
+from tests.standins.telegram import TOKEN, TelegramStandin
+from tests.waiting import eventually
 
 Start = Callable[..., Run]
 # Real processes that start three times one after the other, on a busy machine.
@@ -128,6 +130,24 @@ def test_ctrl_c_and_a_second_start_keep_database_and_password(copy: Callable[[],
     assert requests.get(status_url, timeout=10).json()["status"] == "delivered"
     assert second.end() == 0
     assert not second.processes()
+
+
+def test_what_the_embedded_broker_forgot_goes_out_after_a_restart(copy: Callable[[], Path], start: Start) -> None:
+    """Nobody waits a quarter of an hour for what was on its way when bin/run was stopped."""
+    with TelegramStandin() as telegram:
+        folder = copy()
+        bot = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": telegram.url, "PORT": str(ports.free_port())}
+        first = start(folder, **bot).ready()
+        # It asks for patience, so the task waits in the broker.
+        telegram.fail("429", retry_after=600, times=1)
+        status_url = first.ask("USD", 7)
+        eventually(lambda: requests.get(status_url, timeout=10).json()["error"] is not None, 60)
+        assert first.end() == 0
+
+        second = start(folder, **bot).ready()
+        assert telegram.wait_messages(1, timeout=30)[0][0] == 7
+        eventually(lambda: requests.get(status_url, timeout=10).json()["status"] == "delivered", 10)
+        assert second.end() == 0
 
 
 def test_after_a_kill_it_ends_the_leftovers_and_starts_again(copy: Callable[[], Path], start: Start) -> None:

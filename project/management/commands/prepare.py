@@ -5,8 +5,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
+from notifier import requests
 from notifier.startup import check_backend
 
 ADMIN = "admin"
@@ -19,9 +20,18 @@ class Command(BaseCommand):
         "whether it can work."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--queue-is-lost",
+            action="store_true",
+            help="the broker has forgotten what waited in it: requests that have not ended are published again",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
         call_command("load_bundled_rates", stdout=self.stdout)
+        if options["queue_is_lost"]:
+            self.stdout.write(f"unfinished: {requests.queue_is_lost()} requests are published again")
         password = os.environ.get("ADMIN_PASSWORD", "")
         if password:
             self.stdout.write(f"admin: {self._admin(password)}")
