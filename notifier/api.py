@@ -83,7 +83,7 @@ class RateRequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
         token = token_of(self.request)
         return rows.filter(token=token) if self.action == "list" and token else rows
 
-    def filter_queryset(self, queryset: QuerySet[RateRequest]) -> QuerySet[RateRequest]:
+    def filter_queryset(self, queryset: QuerySet[RateRequest, Any]) -> QuerySet[RateRequest, Any]:
         """The filters are the list's."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
 

@@ -39,7 +39,8 @@ NOT_ALLOWED = problem("The token lacks the scope, or the request is another toke
 NOT_FOUND = problem("There is no such request.")
 TOO_MANY = problem("The rate of this token, address or Telegram id is used up; try again after `Retry-After` seconds.")
 NOT_NOW = problem(
-    "Too many requests are waiting, or the database is away: nothing was accepted. Try again after `Retry-After` seconds."
+    "Too many requests are waiting, or the database is away: nothing was accepted. Try again after the seconds of "
+    "`Retry-After`."
 )
 WRONG = OpenApiResponse(dict[str, list[str]], "What is wrong, field by field.")
 KEY = OpenApiParameter(

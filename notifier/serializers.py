@@ -106,7 +106,9 @@ class NewBatchSerializer(serializers.Serializer[RateRequest]):
     )
 
     def validate_telegram_ids(self, ids: list[int]) -> list[int]:
-        repeated = {place: ["Is here twice."] for place, one in enumerate(ids) if one in ids[:place]}
+        repeated: dict[Any, Any] = {
+            place: ["Is here twice."] for place, one in enumerate(ids) if one in ids[:place]
+        }
         if repeated:
             raise serializers.ValidationError(repeated)
         return ids
@@ -145,7 +147,7 @@ class AcceptedRecipientSerializer(AcceptedSerializer):
         extra_kwargs = {"telegram_id": {"allow_null": False}}
 
 
-class AcceptedBatchSerializer(serializers.Serializer[RateRequest]):
+class AcceptedBatchSerializer(serializers.Serializer[Any]):
     """In the order of the ids."""
 
     requests = AcceptedRecipientSerializer(many=True)

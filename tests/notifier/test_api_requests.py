@@ -183,6 +183,7 @@ def test_a_batch(api: Api, owner: dict[str, str]) -> None:
     rows = {str(row.pk): row for row in RateRequest.objects.select_related("token")}
     for one in accepted:
         row = rows[one["id"]]
+        assert row.token
         assert (row.telegram_id, row.currency_char_code, row.token.name) == (one["telegram_id"], "USD", "a client")
         assert (one["status"], one["id"] in one["status_url"]) == ("accepted", True)
 

@@ -44,7 +44,7 @@ def bot(standin: TelegramStandin, published: Callable[[], list[Any]]) -> Iterato
     connections.close_all()
 
 
-def rows() -> list[tuple[str, int]]:
+def rows() -> list[tuple[str, int | None]]:
     return list(RateRequest.objects.order_by("created_at").values_list("currency_char_code", "telegram_id"))
 
 
