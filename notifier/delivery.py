@@ -66,6 +66,7 @@ def _write_down(request_id: str) -> None:
     for pause_before_next in (*WRITE_PAUSES, None):
         try:
             requests.deliver(request_id)
+            log.info("request %s: delivered", request_id)
             return
         except (OperationalError, InterfaceError) as error:
             log.warning("request %s: delivered, but not written down yet: %s", request_id, error)

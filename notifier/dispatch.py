@@ -1,5 +1,6 @@
 """Accepting of requests, and publishing of their chains: fetch the rate, then tell it."""
 
+import logging
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -9,8 +10,12 @@ from kombu.exceptions import OperationalError
 
 from notifier import requests, wake
 from notifier.models import RateRequest
+from project import trace
 from project.kafka.together import together
+from project.redaction import masked
 from rates.tasks import fetch_rate
+
+log = logging.getLogger(__name__)
 
 
 def ask(
@@ -23,6 +28,9 @@ def ask(
     """Accept a request: write it down. The relay publishes it, woken when that is committed."""
     with transaction.atomic():
         request = requests.accept(currency_char_code, telegram_id, webhook_url=webhook_url, token_id=token_id)
+        # Of a webhook's address the rest may be a secret.
+        recipient = "a webhook" if telegram_id is None else masked(telegram_id)
+        log.info("request %s: %s for %s", request.pk, currency_char_code, recipient)
         wake.at_commit()
     return request
 
@@ -62,10 +70,11 @@ def _publish(request: RateRequest) -> None:
     give_up = signature("notifier.tasks.give_up", args=(request_id,))
     notify = signature("notifier.tasks.notify", args=(request_id,), task_id=request.task_id("notify"))
     notify.link_error(give_up)
-    fetch_rate.apply_async(
-        (request.currency_char_code, request_id),
-        task_id=request.task_id("fetch"),
-        chain=[notify],
-        link_error=[give_up],
-        retry=False,
-    )
+    with trace.using(request.trace or request_id):
+        fetch_rate.apply_async(
+            (request.currency_char_code, request_id),
+            task_id=request.task_id("fetch"),
+            chain=[notify],
+            link_error=[give_up],
+            retry=False,
+        )

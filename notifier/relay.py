@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from notifier import dispatch, owners, requests, texts, wake
 from notifier.models import RateRequest
+from project import ready
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Relay:
 
     def run(self) -> None:
         while not self._stopping:
+            ready.touch()
             try:
                 trouble = self._publish_all()
             except (OperationalError, InterfaceError) as error:

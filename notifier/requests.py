@@ -22,8 +22,9 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from notifier import owners
+from notifier import metrics, owners
 from notifier.models import RateRequest
+from project import trace
 from rates.quotes import Quote
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def _unfinished(request_id: str | UUID) -> QuerySet[RateRequest]:
     return RateRequest.objects.filter(pk=request_id, status__in=UNFINISHED)
 
 
+@metrics.accepts
 def accept(
     currency_char_code: str,
     telegram_id: int | None = None,
@@ -71,6 +73,7 @@ def accept(
         created_at=now,
         accepted_at=now,
         sweep_at=now,
+        trace=trace.current(),
     )
 
 
@@ -80,7 +83,7 @@ CLAIM = """
     UPDATE notifier_raterequest SET status = 'accepted', claimed_by = %s, sweep_at = %s
     WHERE sweep_at <= %s
       AND id IN (SELECT id FROM notifier_raterequest WHERE sweep_at <= %s ORDER BY sweep_at LIMIT %s)
-    RETURNING id, currency_char_code, accepted_at, publishes
+    RETURNING id, currency_char_code, accepted_at, publishes, trace
 """
 
 
@@ -204,6 +207,7 @@ def release(request_id: str | UUID, lease: dt.datetime, maybe_sent: bool = False
     return bool(_unfinished(request_id).filter(lease_until=lease).update(lease_until=until))
 
 
+@metrics.ends("delivered")
 def deliver(request_id: str | UUID) -> bool:
     """The message has arrived, whatever the row said before: a person has it now."""
     return bool(
@@ -220,6 +224,7 @@ def deliver(request_id: str | UUID) -> bool:
     )
 
 
+@metrics.ends("failed")
 def fail(request_id: str | UUID, code: str, error: str) -> bool:
     """The request ends without a message. Never takes back a delivery."""
     return bool(
@@ -234,6 +239,7 @@ def fail(request_id: str | UUID, code: str, error: str) -> bool:
     )
 
 
+@metrics.ends("cancelled")
 def cancel(request_id: str | UUID) -> bool:
     """The request ends, and nothing will be sent. False where it has ended, or where a task has the right to send it
     (or had, and nobody knows whether it did): of this and `start_notifying` one comes first, and the other does
@@ -251,6 +257,7 @@ def cancel(request_id: str | UUID) -> bool:
     )
 
 
+@metrics.accepts
 def accept_again(request_id: str | UUID) -> bool:
     """Begin a failed request anew: it is due, the relay publishes it."""
     now = timezone.now()
@@ -258,6 +265,7 @@ def accept_again(request_id: str | UUID) -> bool:
         RateRequest.objects.filter(pk=request_id, status=Status.FAILED).update(
             status=Status.ACCEPTED,
             accepted_at=now,
+            trace=trace.current(),
             fetching_at=None,
             notifying_at=None,
             finished_at=None,

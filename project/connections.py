@@ -18,4 +18,5 @@ TASKS = 10_000
 @signals.task_postrun.connect(dispatch_uid="project.connections")
 def close_if_broken(**_: Any) -> None:
     for connection in connections.all(initialized_only=True):
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:  # a task that is called in the middle of a transaction must not end it
+            connection.close_if_unusable_or_obsolete()

@@ -4,11 +4,16 @@ The order of precedence: the process' environment, then `.env`, then `var/run.en
 that a running `bin/run` has started, so that plain `manage.py` and `celery` commands join them).
 """
 
+import os
+from datetime import timedelta
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from project import confidential, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -17,11 +22,14 @@ env = environ.Env()
 for env_file in env.list("ENV_FILES", default=[str(BASE_DIR / ".env"), str(VAR_DIR / "run.env")]):
     if Path(env_file).is_file():
         env.read_env(env_file)
+# Secrets may be in files: SECRET_KEY_FILE, BOT_TOKEN_FILE …, see project.confidential.
+confidential.read_files(os.environ)
 
 # --- Django ---------------------------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
+SECRET_KEY_IS_GIVEN = bool(SECRET_KEY)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 if not SECRET_KEY:
@@ -30,6 +38,34 @@ if not SECRET_KEY:
 
     SECRET_KEY = get_random_secret_key()
 
+# The password of the user `admin` that `manage.py prepare` makes.
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", default="")
+
+# Others can reach the site, by HTTPS alone, which a proxy before it speaks: see docs/operations.md. The proxy's word
+# on that is taken where FORWARDED_ALLOW_IPS, a setting of gunicorn's, names its address.
+SECURE = env.bool("SECURE", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31536000) if SECURE else 0
+# Of the whole domain only its owner can decide.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+
+# Who guesses a password at the admin's login is locked out for a while, counted in the database: a login needs that
+# anyway, and nothing else. https://django-axes.readthedocs.io/en/latest/4_configuration.html
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURES", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKOUT_MINUTES", default=15))
+# Both together: by the name alone anybody could lock the admin out.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "project.proxies.client_address"
+# How many proxies of ours stand before web, each of which adds an address to X-Forwarded-For.
+NUM_PROXIES = env.int("NUM_PROXIES", default=0)
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -37,18 +73,24 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    # Before the applications whose templates it replaces.
+    "project",
+    "axes",
     "django_celery_beat",
     "django_filters",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "project",
     "project.accounts",
     "rates",
     "notifier",
 ]
 
 MIDDLEWARE = [
+    "project.health.HealthMiddleware",
+    "project.trace.TraceMiddleware",
+    "project.metrics.web.MetricsMiddleware",
+    "project.headers.HeadersMiddleware",
     "project.unavailable.DatabaseAwayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -58,7 +100,16 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+
+# Without secrets; see project.logs. Parts start with INFO (bin/start), other commands tell warnings only.
+LOG_FORMAT = env.str("LOG_FORMAT", default="console")
+if LOG_FORMAT not in logs.FORMATTERS:
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}: use one of {', '.join(logs.FORMATTERS)}")
+LOG_LEVEL = env.str("LOG_LEVEL", default="WARNING").upper()
+LOGGING = logs.config(LOG_LEVEL)
+DEFAULT_EXCEPTION_REPORTER_FILTER = "project.error_pages.ReporterFilter"
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -111,6 +162,7 @@ STATIC_ROOT = env.str("STATIC_ROOT", default="") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 
 REST_FRAMEWORK = {
+    "NUM_PROXIES": NUM_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_AUTHENTICATION_CLASSES": [
         # The first names the way to authenticate in a 401.
@@ -192,6 +244,10 @@ CELERY_BROKER_URL = ";".join(f"kafka://{host}" for host in KAFKA_BOOTSTRAP_SERVE
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # kombu's own way of connecting for a publish: it would try for six seconds. Who publishes here tries again itself.
     **{"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5},
+    # A task's message has about 2 kB: what is much larger is none of ours.
+    "max_message_bytes": 256 * 1024,
+    # By name: `celery inspect stats` shows these options.
+    "signing_key": "env:TASK_SIGNING_KEY" if env.str("TASK_SIGNING_KEY", default="") else "",
     **env.json("KAFKA_TRANSPORT_OPTIONS", default={}),
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -213,8 +269,15 @@ CELERY_TASK_TRACK_STARTED = False
 CELERY_TASK_SOFT_TIME_LIMIT = env.int("TASK_SOFT_TIME_LIMIT_SECONDS", default=30)
 CELERY_TASK_TIME_LIMIT = env.int("TASK_TIME_LIMIT_SECONDS", default=40)
 CELERY_WORKER_PREFETCH_MULTIPLIER = env.int("WORKER_PREFETCH_MULTIPLIER", default=4)
+CELERY_WORKER_CONSUMER = "project.kafka.worker:Consumer"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "project.beat:Scheduler"
 # After a pause of beat, a run is caught up with only if it was due less than this many seconds ago.
 CELERY_BEAT_CRON_STARTING_DEADLINE = 300
 CELERY_TIMEZONE = "UTC"
+
+# --- What must be seen nowhere, neither in logs nor on error pages: project.redaction takes it out ------------------
+
+CONFIDENTIAL = confidential.values(lambda name: env.str(name, default=""), CELERY_BROKER_TRANSPORT_OPTIONS)
+if SECRET_KEY not in CONFIDENTIAL:
+    CONFIDENTIAL.append(SECRET_KEY)

@@ -60,6 +60,8 @@ class RateRequest(models.Model):
     sweep_at = models.DateTimeField(null=True)
     # The relay that is just publishing it, with the number of its batch.
     claimed_by = models.CharField(max_length=100, blank=True, default="", db_default="")
+    # The X-Request-ID of who asked (project.trace): it goes on in the logs of its tasks.
+    trace = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-created_at"]

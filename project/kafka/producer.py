@@ -21,6 +21,7 @@ from typing import Any
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 from kombu.exceptions import OperationalError
 
+from . import meter
 from .errors import UNKNOWN, MessageTooLarge, PublishFailed, checked, publish_error
 from .groups import QUIET
 from .options import settings_key
@@ -156,6 +157,17 @@ class ConfirmedProducer:
         if (item := current()) is not None:
             item.add(self.begin(topic, value, headers, key))
             return 0
+        began = time.monotonic()
+        try:
+            timestamp = self._send(topic, value, headers, key)
+        except OperationalError:
+            meter.count("publish_failed", topic)
+            raise
+        meter.count("published", topic)
+        meter.time("publish", topic, time.monotonic() - began)
+        return timestamp
+
+    def _send(self, topic: str, value: bytes | None, headers: Headers | None, key: bytes | None) -> int:
         deadline = time.monotonic() + self._timeout
         while True:
             client = self._client
@@ -184,13 +196,17 @@ class ConfirmedProducer:
         self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None
     ) -> Finish:
         """Send one message; what is returned waits for its confirmation and says what went wrong. Raises as `send`."""
-        client, delivery, deadline = self._client, Delivery(), time.monotonic() + self._timeout + 1.0
+        client, delivery, began = self._client, Delivery(), time.monotonic()
+        deadline = began + self._timeout + 1.0
         self._begin(client, delivery, topic, value, headers, key)
 
         def finish() -> OperationalError | None:
             client.wait(delivery, deadline)
             if (error := delivery.answer) is None:
+                meter.count("published", topic)
+                meter.time("publish", topic, time.monotonic() - began)
                 return None
+            meter.count("publish_failed", topic)
             self._after_failure(client, topic, error)
             return publish_error(error, topic, len(value or b""))
 
@@ -214,6 +230,7 @@ class ConfirmedProducer:
                 if (error := outcome.answer) is not None:
                     self._after_failure(client, message.topic, error)
                     outcome.failure = publish_error(error, message.topic, len(message.value or b""))
+            meter.count("published" if outcome.failure is None else "publish_failed", message.topic)
         return outcomes
 
     def _attempt(

@@ -146,7 +146,7 @@ class Runner:
         waited: dict[str, Callable[[], bool]] = {
             part: made.ready_file(part).exists for part in made.parts if part not in ("web", "bot")
         }
-        waited["web"] = lambda: http.answers(f"{made.url}/api/v1/")
+        waited["web"] = lambda: http.answers(f"{made.url}/readyz")
         with step("Parts", ", ".join(made.parts)):
             for part, ready in waited.items():
                 self._until(ready, f"{part} (see var/log/{part}.log)", READY_SECONDS)

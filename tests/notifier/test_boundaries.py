@@ -60,7 +60,15 @@ def test_the_notifier_uses_only_the_public_door_of_rates() -> None:
 
 
 def test_the_transport_knows_no_django() -> None:
-    forbidden = ("django", "rest_framework", "rates", "notifier", "project.settings", "project.celery")
+    forbidden = (
+        "django",
+        "rest_framework",
+        "prometheus_client",
+        "rates",
+        "notifier",
+        "project.settings",
+        "project.celery",
+    )
     assert not [one for one in imported("project/kafka") if within(one[1], *forbidden)]
 
 

@@ -1,20 +1,19 @@
 """The relay's process."""
 
-import logging
 import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from notifier.relay import Relay
-from project import ready
+from project import metrics, ready
 
 
 class Command(BaseCommand):
     help = "Publishes accepted requests the moment they are committed, until SIGTERM or Ctrl-C. More than one may run."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        metrics.serve()
         relay = Relay()
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: relay.stop())
