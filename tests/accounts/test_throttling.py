@@ -41,7 +41,7 @@ def test_a_token_has_its_rate(settings: Any) -> None:
     settings.THROTTLE_TOKEN = "3/minute"
     one, other = client(), client()
     assert [post(one).status_code for _ in range(4)] == [202, 202, 202, 429]
-    refused = one.get("/api/v1/currencies/")
+    refused = one.get(POST)
     # 1,000,000,010 is 50 seconds into its minute.
     assert (refused.status_code, refused.headers["Retry-After"], refused.json()["code"]) == (429, "10", "throttled")
     assert post(other).status_code == 202

@@ -69,9 +69,8 @@ def test_a_new_webhook_secret(admin_client: Client) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("header", ["Bearer", "Bearer x", "Bearer a b", "bearer rates_x", "Bearer \xff"])
 def test_what_is_no_token(client: Client, header: str) -> None:
-    for path in (LIST, "/api/v1/currencies/"):
-        answer = client.get(path, headers={"Authorization": header})
-        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    answer = client.get(LIST, headers={"Authorization": header})
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 
 @pytest.mark.django_db
