@@ -1,6 +1,7 @@
 """A chart of one currency's history, drawn by matplotlib's Figure: nothing of it is shared between requests."""
 
 import io
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from xml.sax.saxutils import escape
 
 from rates.money import plain
 from rates.points import Point
+from rates.schedule import LONGEST_PAUSE
 
 Kind = Literal["svg", "png"]
 WIDTH, HEIGHT, DPI = 8.0, 4.2, 120
@@ -75,7 +77,13 @@ def _figure(points: Sequence[Point], title: str, texts: dict[str, str], colours:
         return figure
     nominal = points[-1].nominal
     # Only the picture is drawn with binary fractions.
-    days, values = date2num([point.date for point in points]), [float(point.unit_value * nominal) for point in points]
+    days = list(date2num([point.date for point in points]))
+    values = [float(point.unit_value * nominal) for point in points]
+    # A line over a gap in what is stored would show rates that nobody knows; from the end, so that places stay.
+    for place in range(len(points) - 1, 0, -1):
+        if points[place].date - points[place - 1].date > LONGEST_PAUSE:
+            days.insert(place, days[place])
+            values.insert(place, math.nan)
     axes.plot(days, values, color=colours.line, linewidth=2, marker="o" if len(points) < 20 else "")
     axes.set_ylabel(texts["axis"].format(nominal=nominal), color=colours.text)
     locator = AutoDateLocator(minticks=3, maxticks=8)
