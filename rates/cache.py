@@ -6,6 +6,7 @@ Redis away is no reason to fail: every function then logs a warning and says tha
 import enum
 import functools
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,10 +23,14 @@ logger = logging.getLogger(__name__)
 # A new format gets a new key, so that two versions can run side by side while one replaces the other.
 ANSWER_KEY = "rates:newest:1"
 LOCK_KEY = "rates:newest:lock"
+# Raised by every change of what is stored.
+NUMBER_KEY = "rates:changes"
 # A question takes some 25 seconds at worst; the lock of a process that died in it goes after this.
 LOCK_SECONDS = 30
 POLL_SECONDS = 0.05
 SOCKET_SECONDS = 1.0
+# Until when marks stand, by time.monotonic(), for when Redis is away.
+_flags: dict[str, float] = {}
 
 
 class Flight(enum.Enum):
@@ -76,17 +81,26 @@ def put(answer: Answer, seconds: float) -> None:
 
 
 def forget() -> None:
-    """Drops the cached answer, for a sheet that came by another way."""
+    """Drops the cached answer, for a sheet that came by another way, and what was made of the stored rates."""
     try:
         client().delete(ANSWER_KEY)
+    except RedisError as error:
+        logger.warning("The cache of rates is away: %s", error)
+    changed()
+
+
+def changed() -> None:
+    """Tells all processes that stored rates have changed; to be called when that is committed."""
+    try:
+        client().incr(NUMBER_KEY)
     except RedisError as error:
         logger.warning("The cache of rates is away: %s", error)
 
 
 @contextmanager
-def single_flight(wait_seconds: float) -> Iterator[Flight]:
+def single_flight(wait_seconds: float, key: str = LOCK_KEY) -> Iterator[Flight]:
     """Waits at most `wait_seconds` for the lock, holds it for the block, and says what came of it."""
-    lock = client().lock(LOCK_KEY, timeout=LOCK_SECONDS, sleep=POLL_SECONDS, thread_local=False)
+    lock = client().lock(key, timeout=LOCK_SECONDS, sleep=POLL_SECONDS, thread_local=False)
     try:
         flight = Flight.LEADER if lock.acquire(blocking_timeout=wait_seconds) else Flight.OTHERS
     except RedisError as error:
@@ -100,3 +114,21 @@ def single_flight(wait_seconds: float) -> Iterator[Flight]:
                 lock.release()
             except (LockError, RedisError) as error:
                 logger.warning("The lock of rates was lost: %s", error)
+
+
+def set_flag(key: str, seconds: float) -> None:
+    """Sets a mark that goes by itself; where Redis is away, for this process only."""
+    _flags[key] = time.monotonic() + seconds
+    try:
+        client().set(key, 1, px=max(int(seconds * 1000), 1))
+    except RedisError as error:
+        logger.warning("The cache of rates is away: %s", error)
+
+
+def flag(key: str) -> bool:
+    """Whether the mark is set."""
+    try:
+        return bool(client().exists(key))
+    except RedisError as error:
+        logger.warning("The cache of rates is away: %s", error)
+        return _flags.get(key, 0.0) > time.monotonic()
