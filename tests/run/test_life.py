@@ -252,7 +252,7 @@ def test_what_the_embedded_broker_forgot_goes_out_after_a_restart(copy: Callable
         assert first.end() == 0
 
         second = start(folder, **bot).ready()
-        assert telegram.wait_messages(1, timeout=30)[0][0] == 7
+        assert telegram.wait_messages(1, timeout=90)[0][0] == 7
         eventually(lambda: requests.get(status_url, timeout=10).json()["status"] == "delivered", 10)
         assert second.end() == 0
 
