@@ -7,13 +7,16 @@ from notifier.models import RateRequest
 from notifier.serializers import ToldRateSerializer
 
 
-def send(request: RateRequest, text: str) -> None:
-    """Deliver, once it returns. Bounded in time. Raises PermanentError or TemporaryError."""
-    if request.telegram_id is not None:
-        get_backend().send(request.telegram_id, text)
-        return
+def send(request: RateRequest, text: str, chat_id: int | None) -> int | None:
+    """Deliver, once it returns: to this chat, or to the request's webhook. Bounded in time.
+
+    Returns the chat's new id where it has one now. Raises PermanentError, TemporaryError or Busy.
+    """
+    if chat_id is not None:
+        return get_backend().send(chat_id, text)
     assert request.token is not None, "a webhook is signed with the secret of its token"
     webhook.send(request.webhook_url, request.token.webhook_secret, str(request.pk), payload(request, text))
+    return None
 
 
 def payload(request: RateRequest, text: str) -> dict[str, Any]:

@@ -106,9 +106,7 @@ class NewBatchSerializer(serializers.Serializer[RateRequest]):
     )
 
     def validate_telegram_ids(self, ids: list[int]) -> list[int]:
-        repeated: dict[Any, Any] = {
-            place: ["Is here twice."] for place, one in enumerate(ids) if one in ids[:place]
-        }
+        repeated: dict[Any, Any] = {place: ["Is here twice."] for place, one in enumerate(ids) if one in ids[:place]}
         if repeated:
             raise serializers.ValidationError(repeated)
         return ids

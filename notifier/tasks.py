@@ -5,7 +5,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError
 
-from notifier import delivery, failures, idempotency, relay, requests
+from notifier import delivery, due, failures, idempotency, posting, relay, requests
 
 # Of one message where the database is away: over an hour.
 MAX_RETRIES = 20
@@ -50,3 +50,21 @@ def sweep() -> int:
 def forget_idempotency_keys() -> int:
     """Delete the Idempotency-Keys whose time is over. Returns how many. Beat runs it."""
     return idempotency.forget_old()
+
+
+@shared_task(bind=True, ignore_result=True, max_retries=None)
+def post(self: Task, message_id: str) -> None:
+    """Send a written message: a digest, an alert. The row counts the tries and ends them."""
+    try:
+        posting.post(message_id)
+    except delivery.TryAgain as again:
+        raise self.retry(exc=again, countdown=again.delay) from None
+    except (OperationalError, InterfaceError) as error:
+        countdown = delivery.pause(self.request.retries + 1, None)
+        raise self.retry(exc=error, countdown=countdown, max_retries=MAX_RETRIES) from error
+
+
+@shared_task(ignore_result=True)
+def send_due() -> dict[str, int]:
+    """Write the digests and alerts that are due and have them sent. Returns how many. Beat runs it."""
+    return due.send_due()
