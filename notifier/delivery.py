@@ -7,10 +7,11 @@ import time
 from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from notifier import channels, requests, texts
+from notifier import channels, chats, requests, texts
 from notifier.backends import Busy, PermanentError, TemporaryError
 from notifier.models import RateRequest
 from rates.quotes import Quote
@@ -45,11 +46,9 @@ class NotWrittenDown(Exception):
 
 def deliver(result: dict[str, Any], request_id: str) -> None:
     """Tell the person what `fetch_rate` found, unless that is done or being done. Raises TryAgain, NotWrittenDown."""
-    asked = requests.find(request_id)
-    if asked is None:
-        return
-    channel = channels.channel_of(asked)
-    with texts.speaking(channel.language):
+    telegram_id = requests.telegram_id_of(request_id)
+    chat = None if telegram_id is None else chats.get(telegram_id)  # None: a webhook's
+    with texts.speaking(chats.language_of(chat) if chat else settings.NOTIFIER_LANGUAGE):
         text, rate = _message(result)
     lease = requests.start_notifying(request_id, text, rate)
     if lease is None:
@@ -57,11 +56,12 @@ def deliver(result: dict[str, Any], request_id: str) -> None:
         return
     request = RateRequest.objects.select_related("token").get(pk=request_id)
     try:
-        channel.send(request, text)
+        moved_to = channels.send(request, text, chat.pk if chat else None)
     except PermanentError as error:
         log.warning("request %s: not delivered: %s", request_id, error)
         requests.fail(request_id, error.code, texts.error(error.code, str(error)))
-        channel.refused(error.code, str(error))
+        if chat:
+            chats.refused(chat.pk, error.code, str(error))
     except Busy as busy:
         _wait_for_our_turn(request, lease, busy.retry_after or 0.0)
     except TemporaryError as error:
@@ -70,7 +70,10 @@ def deliver(result: dict[str, Any], request_id: str) -> None:
         _retry_or_fail(request, lease, "soft time limit", None, maybe_sent=True)
     else:
         _write_down(request_id)
-        channel.arrived()
+        if chat and moved_to:
+            chats.follow(chat.pk, moved_to)
+        if chat and chat.disabled:
+            chats.reached(chat.pk)
 
 
 def _write_down(request_id: str) -> None:

@@ -139,8 +139,9 @@ def status_of(request_id: str | UUID) -> str | None:
     return RateRequest.objects.filter(pk=request_id).values_list("status", flat=True).first()
 
 
-def find(request_id: str | UUID) -> RateRequest | None:
-    return RateRequest.objects.filter(pk=request_id).first()
+def telegram_id_of(request_id: str | UUID) -> int | None:
+    """None where there is no such request, or where it goes to a webhook."""
+    return RateRequest.objects.filter(pk=request_id).values_list("telegram_id", flat=True).first()
 
 
 def start_fetching(request_id: str | UUID) -> bool:

@@ -46,6 +46,12 @@ def sweep() -> int:
     return relay.publish_due().published
 
 
+@shared_task(ignore_result=True)
+def forget_idempotency_keys() -> int:
+    """Delete the Idempotency-Keys whose time is over. Returns how many. Beat runs it."""
+    return idempotency.forget_old()
+
+
 @shared_task(bind=True, ignore_result=True, max_retries=None)
 def post(self: Task, message_id: str) -> None:
     """Send a written message: a digest, an alert. The row counts the tries and ends them."""
@@ -62,9 +68,3 @@ def post(self: Task, message_id: str) -> None:
 def send_due() -> dict[str, int]:
     """Write the digests and alerts that are due and have them sent. Returns how many. Beat runs it."""
     return due.send_due()
-
-
-@shared_task(ignore_result=True)
-def forget_idempotency_keys() -> int:
-    """Delete the Idempotency-Keys whose time is over. Returns how many. Beat runs it."""
-    return idempotency.forget_old()

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('notifier', '0090_trace'),
+        ('notifier', '0021_due_schedule'),
     ]
 
     operations = [
