@@ -209,7 +209,7 @@ def test_who_blocks_the_bot_is_disabled_until_they_write(bot: TelegramStandin, a
 
 
 def test_an_answer_is_refused_or_put_off(bot: TelegramStandin, ask: Callable[..., str]) -> None:
-    bot.fail("429", retry_after=0)
+    bot.fail("429", retry_after=1)
     assert ask("/help") == texts.render("bot/help")
     bot.fail("403")
     bot.say(42, "/help")
