@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "project.metrics.web.MetricsMiddleware",
     "project.headers.HeadersMiddleware",
     "project.unavailable.DatabaseAwayMiddleware",
+    "project.middleware.errors_are_not_cached",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
