@@ -1,6 +1,6 @@
 """/rates: the favourites with their changes, and a keyboard to choose them."""
 
-from aiogram import Router
+from aiogram import F, Router
 from aiogram.enums import ParseMode
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
@@ -98,5 +98,6 @@ def make_router() -> Router:
     router.message.register(rates, Command("rates"))
     router.callback_query.register(show, Show.filter())
     router.callback_query.register(choose, Choose.filter())
-    router.callback_query.register(toggle, Toggle.filter())
+    # A press says what its client wants it to say: nothing but a code goes on the list.
+    router.callback_query.register(toggle, Toggle.filter(F.code.regexp("^[A-Z]{3}$")))
     return router
