@@ -67,10 +67,8 @@ async def edit(query: CallbackQuery, html: str, keyboard: InlineKeyboardMarkup) 
 
 
 def table(favourites: list[str]) -> tuple[str, InlineKeyboardMarkup]:
-    keyboard = InlineKeyboardBuilder()
-    keyboard.button(text=texts.render("bot/button_refresh"), callback_data=Show())
-    keyboard.button(text=texts.render("bot/button_choose"), callback_data=Choose())
-    return escape(digest.text(favourites)), keyboard.adjust(2).as_markup()
+    buttons = [button(texts.render("bot/button_refresh"), Show()), button(texts.render("bot/button_choose"), Choose())]
+    return escape(digest.text(favourites)), InlineKeyboardMarkup(inline_keyboard=[buttons])
 
 
 def choice(favourites: list[str], page: int) -> tuple[str, InlineKeyboardMarkup]:
