@@ -1,43 +1,68 @@
-"""The API of rate requests: ask for one, and see how far it is."""
+"""The API of rate requests: ask for one, see how far it is, look through one's own, cancel."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import mixins, serializers, viewsets
-from rest_framework.authentication import SessionAuthentication
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException, NotAuthenticated, ParseError, ValidationError
+from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifier import bodies, dispatch
+from notifier import bodies, dispatch, idempotency, requests, rights
+from notifier.api_docs import documented
 from notifier.backlog import backlog
+from notifier.filters import RateRequestFilter
 from notifier.models import RateRequest
-from notifier.serializers import AcceptedSerializer, NewRequestSerializer, RateRequestSerializer
+from notifier.serializers import (
+    AcceptedBatchSerializer,
+    AcceptedSerializer,
+    NewBatchSerializer,
+    NewRequestSerializer,
+    RateRequestSerializer,
+)
+from project.accounts import throttling
+from project.accounts.authentication import token_of
 
-EXAMPLE_ID = "0d5be5d5-9bd3-4c68-a0b7-6a6fd8b5a3f1"
-EXAMPLE_URL = f"http://localhost:8000/api/v1/rate-requests/{EXAMPLE_ID}/"
-NOTE = "POST here to ask for a rate. The newest requests are listed for signed-in staff only."
+NOTE = "POST here to ask for a rate. The list takes a token with the scope read, or signed-in staff."
+# The requests' ids, and headers for the answer.
+Once = tuple[list[UUID], dict[str, str]]
+SERIALIZERS = {"create": NewRequestSerializer, "batch": NewBatchSerializer}
 
 
 class NewestFirst(CursorPagination):
     ordering = "-created_at"
     page_size = 25
+    page_size_query_param = "page_size"
+    max_page_size = 100
 
 
+class TooLate(APIException):
+    status_code = 409
+    default_code = "too_late"
+    default_detail = "It can't be cancelled any more: it is just being sent, or has ended."
+
+
+@documented
 class RateRequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RateRequest]):
-    """Ask for the rate of a currency: it is sent to a Telegram id.
+    """Ask for the rate of a currency: it is sent to a Telegram id, or to a webhook.
 
     POST {"currency_char_code": "USD", "telegram_id": 42} answers 202 with the address that tells how far the
-    request is: accepted, fetching, notifying, then delivered or failed.
+    request is: accepted, fetching, notifying, then delivered, failed or cancelled.
     """
 
     queryset = RateRequest.objects.all()
     pagination_class = NewestFirst
-    filter_backends = []
-    # Anyone may ask; a session only opens the list, and then asks for the CSRF token.
-    authentication_classes = [SessionAuthentication]
+    filter_backends = [DjangoFilterBackend, OrderingFilter]
+    filterset_class = RateRequestFilter
+    ordering_fields = ["created_at"]
+    permission_classes = [rights.MayAsk]
     parser_classes = [bodies.JSONParser, bodies.FormParser, bodies.MultiPartParser]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -51,97 +76,91 @@ class RateRequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
         return super().handle_exception(exc)
 
     def get_serializer_class(self) -> type[serializers.BaseSerializer[RateRequest]]:
-        return NewRequestSerializer if self.action == "create" else RateRequestSerializer
+        return SERIALIZERS.get(self.action, RateRequestSerializer)
 
     def get_queryset(self) -> QuerySet[RateRequest]:
         rows = super().get_queryset()
-        if self.action == "list" and not self.request.user.is_staff:
-            return rows.none()
-        return rows
+        token = token_of(self.request)
+        return rows.filter(token=token) if self.action == "list" and token else rows
 
-    @extend_schema(
-        request=NewRequestSerializer,
-        responses={
-            202: OpenApiResponse(AcceptedSerializer, "Accepted; `Location` is the status_url."),
-            400: OpenApiResponse(dict[str, list[str]], "What is wrong, field by field."),
-            503: OpenApiResponse(
-                dict[str, str],
-                "Too many requests are waiting, or the database is away: nothing was accepted. Try again after the "
-                "seconds of `Retry-After`.",
-            ),
-        },
-        parameters=[
-            OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[202], description="The status_url."),
-            OpenApiParameter("Retry-After", int, OpenApiParameter.HEADER, response=[503], description="Seconds."),
-        ],
-        examples=[
-            OpenApiExample("A person", {"currency_char_code": "USD", "telegram_id": 42}, request_only=True),
-            OpenApiExample("A group", {"currency_char_code": "EUR", "telegram_id": -1001234567890}, request_only=True),
-            OpenApiExample(
-                "Accepted",
-                {"id": EXAMPLE_ID, "status": "accepted", "status_url": EXAMPLE_URL},
-                response_only=True,
-                status_codes=["202"],
-            ),
-            OpenApiExample(
-                "Not a code",
-                {"currency_char_code": ["Must be three Latin letters, such as USD."]},
-                response_only=True,
-                status_codes=["400"],
-            ),
-        ],
-    )
+    def filter_queryset(self, queryset: QuerySet[RateRequest, Any]) -> QuerySet[RateRequest, Any]:
+        """The filters are the list's."""
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Ask for a rate. A code that the newest sheet lacks is accepted, and the person is told so."""
-        backlog.check()
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        row = dispatch.ask(**serializer.validated_data)
+        wanted = self._wanted()
+        token = token_of(request)
+        if "webhook_url" in wanted and token is None:
+            raise NotAuthenticated("A webhook takes a token with the scope request: its secret signs it.")
+        people = [wanted["telegram_id"]] if "telegram_id" in wanted else []
+        token_id = token.pk if token else None
+        (pk,), headers = self._once(wanted, people, lambda: [dispatch.ask(**wanted, token_id=token_id)])
         # A plain dict, so that the page shows the form for a new request and not one for this answer.
-        accepted = dict(AcceptedSerializer(row, context=self.get_serializer_context()).data)
-        return Response(accepted, status=202, headers={"Location": accepted["status_url"]})
+        accepted = dict(AcceptedSerializer(RateRequest(pk=pk), context=self.get_serializer_context()).data)
+        return Response(accepted, status=202, headers={**headers, "Location": accepted["status_url"]})
+
+    @action(detail=False, methods=["post"])
+    def batch(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Ask for one currency for many people: all of them are accepted, or none is."""
+        wanted = self._wanted()
+        code, people = wanted["currency_char_code"], wanted["telegram_ids"]
+        token = token_of(request)
+
+        def make() -> Sequence[RateRequest]:
+            with transaction.atomic():
+                return [dispatch.ask(code, one, token_id=token.pk if token else None) for one in people]
+
+        pks, headers = self._once(wanted, people, make)
+        rows = [RateRequest(pk=pk, telegram_id=one) for pk, one in zip(pks, people, strict=True)]
+        accepted = dict(AcceptedBatchSerializer({"requests": rows}, context=self.get_serializer_context()).data)
+        return Response(accepted, status=202, headers=headers)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The newest requests, for signed-in staff; anyone else gets an empty list and a note."""
-        response = super().list(request, *args, **kwargs)
-        if not request.user.is_staff:
-            response.data["note"] = NOTE
-        return response
+        """A token's own requests; to staff, all of them. The newest come first."""
+        try:
+            rights.check_may_list(request)
+        except NotAuthenticated:
+            # In a browser this is the page with the form, which needs no token.
+            if request.accepted_renderer.format != "api":
+                raise
+            return Response({"next": None, "previous": None, "results": [], "note": NOTE})
+        return super().list(request, *args, **kwargs)
 
-    @extend_schema(
-        examples=[
-            OpenApiExample(
-                "Delivered",
-                {
-                    "id": EXAMPLE_ID,
-                    "status": "delivered",
-                    "status_url": EXAMPLE_URL,
-                    "currency_char_code": "KZT",
-                    "telegram_id": 42,
-                    "times": {
-                        "created_at": "2026-04-25T10:00:00.000000Z",
-                        "accepted_at": "2026-04-25T10:00:00.000000Z",
-                        "fetching_at": "2026-04-25T10:00:00.020000Z",
-                        "notifying_at": "2026-04-25T10:00:00.150000Z",
-                        "finished_at": "2026-04-25T10:00:00.400000Z",
-                    },
-                    "durations": {"waiting": 0.02, "fetching": 0.13, "notifying": 0.25, "total": 0.4},
-                    "rate": {
-                        "found": True,
-                        "nominal": 100,
-                        "value": "16.3172",
-                        "unit_value": "0.163172",
-                        "date": "2026-04-25",
-                        "fresh": True,
-                    },
-                    "text": "Тенге (KZT)\n100 KZT = 16,3172 ₽\n…",
-                    "attempts": {"fetch": 1, "notify": 1},
-                    "error": None,
-                },
-                response_only=True,
-            )
-        ]
-    )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """How far a request is: the time of each step, the rate, the text, the attempts, the error."""
+        """The time of each step, the rate, the text, the attempts, the error.
+
+        Who gets it and the text are shown to staff and to the token that asked, if it has the scope read; to anybody
+        else who knows the id they are hidden.
+        """
         return super().retrieve(request, *args, **kwargs)
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Cancel it while it isn't sent: nothing will be. To cancel again changes nothing."""
+        row = self.get_object()
+        rights.check_may_cancel(request, row)
+        cancelled = requests.cancel(row.pk)
+        row.refresh_from_db()
+        if not cancelled and row.status != RateRequest.Status.CANCELLED:
+            raise TooLate
+        return Response(self.get_serializer(row).data)
+
+    def _wanted(self) -> dict[str, Any]:
+        serializer = self.get_serializer(data=self.request.data)
+        if not serializer.is_valid() and isinstance(serializer, NewBatchSerializer):
+            raise ValidationError(serializer.flat_errors)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def _once(self, wanted: dict[str, Any], people: Sequence[int], make: Callable[[], Sequence[RateRequest]]) -> Once:
+        """What was asked under the same key before isn't throttled or refused, and not made."""
+        scope, key = rights.scope(self.request), idempotency.key_of(self.request)
+        earlier = idempotency.earlier(scope, key, wanted)
+        if earlier is not None:
+            return earlier, {"Idempotent-Replay": "true"}
+        backlog.check()
+        throttling.check_caller(self.request, len(people) - 1)
+        for one in people:
+            throttling.check("THROTTLE_TELEGRAM_ID", one)
+        return idempotency.once(scope, key, wanted, make), {}

@@ -10,8 +10,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from notifier import chats, requests, texts
-from notifier.backends import Busy, PermanentError, TemporaryError, get_backend
+from notifier import channels, requests, texts
+from notifier.backends import Busy, PermanentError, TemporaryError
 from notifier.models import RateRequest
 from rates.quotes import Quote
 
@@ -45,23 +45,23 @@ class NotWrittenDown(Exception):
 
 def deliver(result: dict[str, Any], request_id: str) -> None:
     """Tell the person what `fetch_rate` found, unless that is done or being done. Raises TryAgain, NotWrittenDown."""
-    telegram_id = requests.telegram_id_of(request_id)
-    if telegram_id is None:
+    asked = requests.find(request_id)
+    if asked is None:
         return
-    chat = chats.get(telegram_id)
-    with texts.speaking(chats.language_of(chat)):
+    channel = channels.channel_of(asked)
+    with texts.speaking(channel.language):
         text, rate = _message(result)
     lease = requests.start_notifying(request_id, text, rate)
     if lease is None:
         _wait_for_the_other(request_id)
         return
-    request = RateRequest.objects.get(pk=request_id)
+    request = RateRequest.objects.select_related("token").get(pk=request_id)
     try:
-        moved_to = get_backend().send(chat.pk, text)
+        channel.send(request, text)
     except PermanentError as error:
         log.warning("request %s: not delivered: %s", request_id, error)
         requests.fail(request_id, error.code, texts.error(error.code, str(error)))
-        chats.refused(chat.pk, error.code, str(error))
+        channel.refused(error.code, str(error))
     except Busy as busy:
         _wait_for_our_turn(request, lease, busy.retry_after or 0.0)
     except TemporaryError as error:
@@ -70,10 +70,7 @@ def deliver(result: dict[str, Any], request_id: str) -> None:
         _retry_or_fail(request, lease, "soft time limit", None, maybe_sent=True)
     else:
         _write_down(request_id)
-        if moved_to:
-            chats.follow(chat.pk, moved_to)
-        if chat.disabled:
-            chats.reached(chat.pk)
+        channel.arrived()
 
 
 def _write_down(request_id: str) -> None:

@@ -18,11 +18,19 @@ from rates.tasks import fetch_rate
 log = logging.getLogger(__name__)
 
 
-def ask(currency_char_code: str, telegram_id: int) -> RateRequest:
+def ask(
+    currency_char_code: str,
+    telegram_id: int | None = None,
+    *,
+    webhook_url: str = "",
+    token_id: int | None = None,
+) -> RateRequest:
     """Accept a request: write it down. The relay publishes it, woken when that is committed."""
     with transaction.atomic():
-        request = requests.accept(currency_char_code, telegram_id)
-        log.info("request %s: %s for %s", request.pk, currency_char_code, masked(telegram_id))
+        request = requests.accept(currency_char_code, telegram_id, webhook_url=webhook_url, token_id=token_id)
+        # Of a webhook's address the rest may be a secret.
+        recipient = "a webhook" if telegram_id is None else masked(telegram_id)
+        log.info("request %s: %s for %s", request.pk, currency_char_code, recipient)
         wake.at_commit()
     return request
 

@@ -6,7 +6,8 @@ nothing, and a delivered request stays delivered.
     accepted → fetching → notifying → delivered
         ↑          │          │
         ├──────────┴──────────┤ (nothing moved it on: published again)
-        └─────────────────────┴─────→ failed → (sent again) accepted
+        ├─────────────────────┴─────→ failed → (sent again) accepted
+        └──────────┴──────────┴─────→ cancelled, unless it is being sent, or may have been
 """
 
 import datetime as dt
@@ -51,12 +52,24 @@ def _unfinished(request_id: str | UUID) -> QuerySet[RateRequest]:
 
 
 @metrics.accepts
-def accept(currency_char_code: str, telegram_id: int) -> RateRequest:
-    """Write a new request down: it is due, the relay publishes it."""
+def accept(
+    currency_char_code: str,
+    telegram_id: int | None = None,
+    *,
+    webhook_url: str = "",
+    token_id: int | None = None,
+) -> RateRequest:
+    """Write a new request down: it is due, the relay publishes it.
+
+    It is told to exactly one of `telegram_id` and `webhook_url`.
+    """
+    assert (telegram_id is None) == bool(webhook_url)
     now = timezone.now()
     return RateRequest.objects.create(
         currency_char_code=currency_char_code,
         telegram_id=telegram_id,
+        webhook_url=webhook_url,
+        token_id=token_id,
         created_at=now,
         accepted_at=now,
         sweep_at=now,
@@ -126,9 +139,8 @@ def status_of(request_id: str | UUID) -> str | None:
     return RateRequest.objects.filter(pk=request_id).values_list("status", flat=True).first()
 
 
-def telegram_id_of(request_id: str | UUID) -> int | None:
-    """None where there is no such request."""
-    return RateRequest.objects.filter(pk=request_id).values_list("telegram_id", flat=True).first()
+def find(request_id: str | UUID) -> RateRequest | None:
+    return RateRequest.objects.filter(pk=request_id).first()
 
 
 def start_fetching(request_id: str | UUID) -> bool:
@@ -234,6 +246,24 @@ def fail(request_id: str | UUID, code: str, error: str) -> bool:
             sweep_at=None,
             error_code=code,
             error=error,
+        )
+    )
+
+
+@metrics.ends("cancelled")
+def cancel(request_id: str | UUID) -> bool:
+    """The request ends, and nothing will be sent. False where it has ended, or where a task has the right to send it
+    (or had, and nobody knows whether it did): of this and `start_notifying` one comes first, and the other does
+    nothing."""
+    return bool(
+        _unfinished(request_id)
+        .filter(lease_until=None)
+        .update(
+            status=Status.CANCELLED,
+            finished_at=timezone.now(),
+            sweep_at=None,
+            error_code="",
+            error="",
         )
     )
 

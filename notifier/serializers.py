@@ -5,9 +5,11 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from notifier import addresses, rights
 from notifier.models import RateRequest
 
 CHAR_CODE = re.compile(r"[A-Za-z]{3}")
@@ -15,6 +17,9 @@ INTEGER = re.compile(r"-?[0-9]{1,19}")
 SIGNED_64 = range(-(2**63), 2**63)
 # As many places as the Bank of Russia gives.
 PLACES = Decimal("0.0001")
+MAX_BATCH = 100
+# Instead of a Telegram id, for those who have no right to it.
+MASK = "…"
 
 
 class CharCodeField(serializers.CharField):
@@ -44,15 +49,78 @@ class TelegramIdField(serializers.IntegerField):
         return data
 
 
+class WebhookField(serializers.CharField):
+    """An address that a webhook may go to, as far as that can be told without resolving its name."""
+
+    def to_internal_value(self, data: Any) -> str:
+        url = super().to_internal_value(data)
+        try:
+            addresses.split(url)
+        except addresses.Forbidden as error:
+            raise serializers.ValidationError(str(error)) from None
+        return url
+
+
 class NewRequestSerializer(serializers.Serializer[RateRequest]):
+    """Where the rate is told is exactly one of `telegram_id` and `webhook_url`."""
+
     currency_char_code = CharCodeField(
         help_text="The currency's code at the Bank of Russia, such as USD.", style={"placeholder": "USD"}
     )
     telegram_id = TelegramIdField(
         min_value=SIGNED_64.start,
         max_value=SIGNED_64.stop - 1,
+        required=False,
         help_text="Who gets the message: the Telegram id of a person, or of a group (negative).",
     )
+    webhook_url = WebhookField(
+        required=False,
+        max_length=2000,
+        help_text="Instead of a Telegram id, with a token only: the https address that gets a signed POST.",
+        style={"placeholder": "https://example.org/rates"},
+    )
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """An empty field of a form is none. Without either of the two, `telegram_id` is what is missing."""
+        given = {name: data[name] for name in data if not (name == "webhook_url" and data[name] in ("", None))}
+        self.fields["telegram_id"].required = "webhook_url" not in given
+        if given.get("telegram_id") == "" and "webhook_url" in given:
+            del given["telegram_id"]
+        return dict(super().to_internal_value(given))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len({"telegram_id", "webhook_url"} & set(attrs)) > 1:
+            raise serializers.ValidationError({"webhook_url": ["Give either a telegram_id or a webhook_url."]})
+        return attrs
+
+
+class NewBatchSerializer(serializers.Serializer[RateRequest]):
+    """One currency for many: all of them are accepted, or none is."""
+
+    currency_char_code = CharCodeField(help_text="The currency's code at the Bank of Russia, such as USD.")
+    telegram_ids = serializers.ListField(
+        child=TelegramIdField(min_value=SIGNED_64.start, max_value=SIGNED_64.stop - 1),
+        min_length=1,
+        max_length=MAX_BATCH,
+        help_text=f"Who gets the message: up to {MAX_BATCH} Telegram ids, each once.",
+    )
+
+    def validate_telegram_ids(self, ids: list[int]) -> list[int]:
+        repeated: dict[Any, Any] = {place: ["Is here twice."] for place, one in enumerate(ids) if one in ids[:place]}
+        if repeated:
+            raise serializers.ValidationError(repeated)
+        return ids
+
+    @property
+    def flat_errors(self) -> dict[str, list[str]]:
+        """All 400s have one form: what is wrong with the fourth id is under `telegram_ids.3`."""
+        flat: dict[str, list[str]] = {}
+        for name, errors in self.errors.items():
+            if isinstance(errors, dict):
+                flat |= {f"{name}.{place}": messages for place, messages in errors.items()}
+            else:
+                flat[name] = errors
+        return flat
 
 
 class AcceptedSerializer(serializers.ModelSerializer[RateRequest]):
@@ -67,6 +135,20 @@ class AcceptedSerializer(serializers.ModelSerializer[RateRequest]):
 
     def get_status_url(self, row: RateRequest) -> str:
         return reverse("rate-request-detail", args=[row.pk], request=self.context.get("request"))
+
+
+class AcceptedRecipientSerializer(AcceptedSerializer):
+    """One of a batch."""
+
+    class Meta(AcceptedSerializer.Meta):
+        fields = [*AcceptedSerializer.Meta.fields, "telegram_id"]
+        extra_kwargs = {"telegram_id": {"allow_null": False}}
+
+
+class AcceptedBatchSerializer(serializers.Serializer[Any]):
+    """In the order of the ids."""
+
+    requests = AcceptedRecipientSerializer(many=True)
 
 
 class TimesSerializer(serializers.ModelSerializer[RateRequest]):
@@ -141,13 +223,42 @@ class RateRequestSerializer(AcceptedSerializer):
     rate = ToldRateSerializer(source="told", read_only=True, allow_null=True)
     attempts = AttemptsSerializer(source="*", read_only=True)
     error = ErrorSerializer(source="failure", read_only=True, allow_null=True)
+    telegram_id = serializers.SerializerMethodField()
+    webhook_url = serializers.SerializerMethodField()
+    text = serializers.SerializerMethodField(help_text="Empty until it is sent; null for those who may not read it.")
 
     class Meta(AcceptedSerializer.Meta):
         fields = [
-            *["id", "status", "status_url", "currency_char_code", "telegram_id"],
+            *["id", "status", "status_url", "currency_char_code", "telegram_id", "webhook_url"],
             *["times", "durations", "rate", "text", "attempts", "error"],
         ]
         read_only_fields = fields
+
+    @extend_schema_field(
+        {
+            "oneOf": [{"type": "integer", "format": "int64"}, {"type": "string", "enum": [MASK]}],
+            "nullable": True,
+            "description": f'"{MASK}" for those who may not read it; null where the rate goes to a webhook.',
+        }
+    )
+    def get_telegram_id(self, row: RateRequest) -> int | str | None:
+        return row.telegram_id if row.telegram_id is None or self._may_read(row) else MASK
+
+    @extend_schema_field(
+        {
+            "type": "string",
+            "nullable": True,
+            "description": f'"{MASK}" for those who may not read it; null where the rate goes to a Telegram id.',
+        }
+    )
+    def get_webhook_url(self, row: RateRequest) -> str | None:
+        return (row.webhook_url if self._may_read(row) else MASK) if row.webhook_url else None
+
+    def get_text(self, row: RateRequest) -> str | None:
+        return row.text if self._may_read(row) else None
+
+    def _may_read(self, row: RateRequest) -> bool:
+        return rights.may_read(self.context["request"], row)
 
 
 def seconds(start: dt.datetime | None, end: dt.datetime | None) -> float | None:

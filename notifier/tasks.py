@@ -5,7 +5,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError
 
-from notifier import delivery, due, failures, posting, relay, requests
+from notifier import delivery, due, failures, idempotency, posting, relay, requests
 
 # Of one message where the database is away: over an hour.
 MAX_RETRIES = 20
@@ -62,3 +62,9 @@ def post(self: Task, message_id: str) -> None:
 def send_due() -> dict[str, int]:
     """Write the digests and alerts that are due and have them sent. Returns how many. Beat runs it."""
     return due.send_due()
+
+
+@shared_task(ignore_result=True)
+def forget_idempotency_keys() -> int:
+    """Delete the Idempotency-Keys whose time is over. Returns how many. Beat runs it."""
+    return idempotency.forget_old()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from project import confidential, logs
 
@@ -79,6 +81,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "project.accounts",
     "rates",
     "notifier",
 ]
@@ -162,6 +165,13 @@ WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 REST_FRAMEWORK = {
     "NUM_PROXIES": NUM_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        # The first names the way to authenticate in a 401.
+        "project.accounts.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["project.accounts.throttling.CallerThrottle"],
+    "EXCEPTION_HANDLER": "project.errors.handler",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -172,11 +182,19 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Nothing asks for credentials: the page shows no padlocks.
-    "AUTHENTICATION_WHITELIST": [],
+    # Not the session: that is for the admin's people, who are signed in already.
+    "AUTHENTICATION_WHITELIST": ["project.accounts.authentication.BearerAuthentication"],
 }
 # The largest body that the API reads, in bytes; a rate request takes about 60.
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", default=16 * 1024)
+# Who has no token may ask too, so have the bot write to anybody: for a machine of one's own (bin/run turns it on).
+ALLOW_ANONYMOUS_REQUESTS = env.bool("ALLOW_ANONYMOUS_REQUESTS", default=False)
+# How often, as "100/minute" (or second, hour, day); empty: as often as one likes. bin/run sets all to empty.
+THROTTLE_TOKEN = env.str("THROTTLE_TOKEN", default="600/minute")
+THROTTLE_ANONYMOUS = env.str("THROTTLE_ANONYMOUS", default="")
+THROTTLE_TELEGRAM_ID = env.str("THROTTLE_TELEGRAM_ID", default="30/minute")
+# How long an Idempotency-Key is remembered.
+IDEMPOTENCY_KEY_HOURS = env.int("IDEMPOTENCY_KEY_HOURS", default=24)
 
 # --- Services -------------------------------------------------------------------------------------------------------
 
@@ -184,6 +202,14 @@ KAFKA_BOOTSTRAP_SERVERS = env.list("KAFKA_BOOTSTRAP_SERVERS", default=["127.0.0.
 REDIS_URL = env.str("REDIS_URL", default="") or "redis://{}:{}/0".format(
     env.str("REDIS_HOST", default="127.0.0.1"), env.int("REDIS_PORT", default=6379)
 )
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        # Seconds: no request waits longer for a Redis that is away.
+        "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "retry": Retry(NoBackoff(), 1)},
+    }
+}
 
 # --- Rates ----------------------------------------------------------------------------------------------------------
 
@@ -215,6 +241,11 @@ TELEGRAM_WEBHOOK_HOST = env.str("TELEGRAM_WEBHOOK_HOST", default="127.0.0.1")
 TELEGRAM_WEBHOOK_PORT = env.int("TELEGRAM_WEBHOOK_PORT", default=8081)
 # "telegram", "console", "memory" or the dotted path of a backend class.
 NOTIFIER_BACKEND = env.str("NOTIFIER_BACKEND", default="telegram" if BOT_TOKEN else "console")
+# Where webhooks may go. Without the first only to https, without the second only to public addresses.
+WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+# For one webhook, from the connection to the end of the answer.
+WEBHOOK_TIMEOUT_SECONDS = env.int("WEBHOOK_TIMEOUT_SECONDS", default=10)
 # So many requests may be on their way; beyond that a POST gets 503.
 MAX_BACKLOG = env.int("MAX_BACKLOG", default=100000)
 # The language of the messages: "ru" or "en".

@@ -41,5 +41,5 @@ def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
         connection.close()  # the next request begins with a new one
     headers = {"Retry-After": str(RETRY_AFTER)}
     if request.path.startswith(("/api/", "/currency-info")):
-        return JsonResponse({"detail": DETAIL}, status=503, headers=headers)
+        return JsonResponse({"code": "database_away", "detail": DETAIL}, status=503, headers=headers)
     return HttpResponse(f"{DETAIL}\n", status=503, headers=headers, content_type="text/plain; charset=utf-8")

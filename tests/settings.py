@@ -16,6 +16,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
 CELERY_BROKER_URL = "memory://"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05}
 CELERY_RESULT_BACKEND = "cache+memory://"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# As bin/run sets them.
+ALLOW_ANONYMOUS_REQUESTS = True
+THROTTLE_TOKEN = THROTTLE_ANONYMOUS = THROTTLE_TELEGRAM_ID = ""
 BOT_TOKEN = ""
 NOTIFIER_BACKEND = "memory"
 NOTIFIER_LANGUAGE = "ru"

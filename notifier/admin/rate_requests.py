@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 from itertools import pairwise
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -51,11 +52,14 @@ class ErrorFilter(admin.SimpleListFilter):
 @admin.register(RateRequest)
 class RateRequestAdmin(admin.ModelAdmin):
     list_display = [
-        *["short_id", "created", "currency_char_code", "telegram_id", "status", "rate"],
+        *["short_id", "created", "currency_char_code", "told_to", "status", "rate"],
         *["total", "short_error", "steps", "attempts"],
     ]
     fieldsets = [
-        (None, {"fields": ["id", "currency_char_code", "telegram_id", "status", "rate", "text"]}),
+        (
+            None,
+            {"fields": ["id", "currency_char_code", "telegram_id", "webhook_url", "token", "status", "rate", "text"]},
+        ),
         ("Time", {"fields": ["created", "accepted", "fetching", "notifying", "finished", "total", "steps"]}),
         ("Error", {"fields": ["attempts", "error_code", "error"]}),
         ("Queue", {"fields": ["publishes", "published_at", "lease_until", "sweep_at", "possible_repeats"]}),
@@ -64,6 +68,7 @@ class RateRequestAdmin(admin.ModelAdmin):
     date_hierarchy = "created_at"
     search_fields = ["id", "currency_char_code", "telegram_id"]
     search_help_text = "An id or its beginning, a currency's code, or a Telegram id."
+    list_select_related = ["token"]
     list_per_page = 50
     # Counting all rows takes longer than showing a page of them.
     show_full_result_count = False
@@ -104,6 +109,13 @@ class RateRequestAdmin(admin.ModelAdmin):
     @admin.display(description="id", ordering="id")
     def short_id(self, row: RateRequest) -> str:
         return str(row.pk)[:8]
+
+    @admin.display(description="told to", ordering="telegram_id")
+    def told_to(self, row: RateRequest) -> str:
+        """A Telegram id, or the host of a webhook with whose token it is: the rest of its address is long."""
+        if row.telegram_id is not None:
+            return str(row.telegram_id)
+        return f"{urlsplit(row.webhook_url).netloc} ({row.token.name if row.token else '—'})"
 
     @admin.display(description="rate")
     def rate(self, row: RateRequest) -> str:

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifier', '0090_trace'),
+        ('notifier', '0011_forget_keys_schedule'),
     ]
 
     operations = [

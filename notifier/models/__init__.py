@@ -2,8 +2,9 @@
 
 from notifier.models.alert import Alert
 from notifier.models.chat import Chat
+from notifier.models.idempotency_key import IdempotencyKey
 from notifier.models.message import Message
 from notifier.models.rate_request import RateRequest
 from notifier.models.subscription import Subscription
 
-__all__ = ["Alert", "Chat", "Message", "RateRequest", "Subscription"]
+__all__ = ["Alert", "Chat", "IdempotencyKey", "Message", "RateRequest", "Subscription"]

@@ -16,11 +16,15 @@ class RateRequest(models.Model):
         NOTIFYING = "notifying"
         DELIVERED = "delivered"
         FAILED = "failed"
+        CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     currency_char_code = models.CharField("currency", max_length=3)
-    # People have positive ids, groups and channels negative ones.
-    telegram_id = models.BigIntegerField()
+    # Exactly one of these two says where the rate is told. People have positive ids, groups and channels negative ones.
+    telegram_id = models.BigIntegerField(null=True)
+    webhook_url = models.CharField(max_length=2000, blank=True, default="", db_default="")
+    # Whose request this is; None: nobody's in particular (anonymous, the admin's, the bot's).
+    token = models.ForeignKey("accounts.ApiToken", models.PROTECT, null=True, db_index=False, related_name="requests")
     status = models.CharField(max_length=9, choices=Status, default=Status.ACCEPTED)
 
     created_at = models.DateTimeField("created", default=timezone.now)
@@ -66,12 +70,18 @@ class RateRequest(models.Model):
             models.Index(fields=["status", "-created_at"], name="request_status"),
             models.Index(fields=["currency_char_code", "-created_at"], name="request_currency"),
             models.Index(fields=["telegram_id", "-created_at"], name="request_person"),
+            models.Index(fields=["token", "-created_at"], name="request_token", condition=Q(token__isnull=False)),
             models.Index(fields=["error_code", "-created_at"], name="request_error", condition=~Q(error_code="")),
             models.Index(fields=["sweep_at"], name="request_sweep", condition=Q(sweep_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
-        return f"{self.currency_char_code} → {self.telegram_id} ({self.status})"
+        return f"{self.currency_char_code} → {self.recipient} ({self.status})"
+
+    @property
+    def recipient(self) -> int | str:
+        """Where the rate is told: a Telegram id, or a webhook's address."""
+        return self.webhook_url if self.telegram_id is None else self.telegram_id
 
     def task_id(self, step: str) -> str:
         """The id of a step's task. A publish whose outcome is unknown is tried again under the same ids, one that was

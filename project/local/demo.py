@@ -20,14 +20,17 @@ STEPS = {
 }
 
 
-def run(url: str, code: str, telegram_id: int, check: Callable[[], None]) -> bool:
-    """Whether the text was delivered; `check` may raise to end the wait. Raises OSError where the API itself fails."""
+def run(url: str, code: str, telegram_id: int, token: str, check: Callable[[], None]) -> bool:
+    """Whether the text was delivered; `check` may raise to end the wait. Raises OSError where the API itself fails.
+
+    The request is the token's, so that its text can be read.
+    """
     body = {"currency_char_code": code, "telegram_id": telegram_id}
     address = f"{url}/api/v1/rate-requests/"
     say(f"POST {address}\n     {json.dumps(body)}")
-    accepted = http.post(address, body)
+    accepted = http.post(address, body, token)
     say(f"GET  {accepted['status_url']}")
-    request = _wait(accepted["status_url"], check)
+    request = _wait(accepted["status_url"], token, check)
     _timeline(request)
     if request["status"] == "delivered":
         say("\nThe delivered text:\n")
@@ -40,10 +43,10 @@ def run(url: str, code: str, telegram_id: int, check: Callable[[], None]) -> boo
     return False
 
 
-def _wait(status_url: str, check: Callable[[], None]) -> dict[str, Any]:
+def _wait(status_url: str, token: str, check: Callable[[], None]) -> dict[str, Any]:
     deadline = time.monotonic() + BOUND_SECONDS
     while True:
-        request = http.get(status_url)
+        request = http.get(status_url, token)
         if request["status"] in ENDED or time.monotonic() > deadline:
             return request
         check()

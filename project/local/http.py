@@ -18,15 +18,19 @@ def answers(url: str) -> bool:
         return False
 
 
-def get(url: str) -> dict[str, Any]:
+def get(url: str, token: str) -> dict[str, Any]:
     """Raises OSError, urllib's HTTPError (an OSError) for 4xx and 5xx among them."""
-    return _json(urllib.request.Request(url, headers={"Accept": "application/json"}))
+    return _json(urllib.request.Request(url, headers=_headers(token)))
 
 
-def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+def post(url: str, body: dict[str, Any], token: str) -> dict[str, Any]:
     """Raises as get() does."""
-    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    headers = {**_headers(token), "Content-Type": "application/json"}
     return _json(urllib.request.Request(url, json.dumps(body).encode(), headers))
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"Accept": "application/json", "Authorization": f"Bearer {token}"}
 
 
 def _json(request: urllib.request.Request) -> dict[str, Any]:

@@ -107,6 +107,11 @@ def make() -> Plan:
     env[leftovers.MARK] = mark
     env.setdefault("SECRET_KEY", "")
     env["SECRET_KEY"] = env["SECRET_KEY"] or private.secret(ROOT / "var" / "secret_key", 48)
+    # One's own machine, on loopback: anybody there may ask, and as often as they like, unless settings say otherwise.
+    secure = env.get("SECURE", "").lower() in environ.Env.BOOLEAN_TRUE_STRINGS
+    env["ALLOW_ANONYMOUS_REQUESTS"] = env.get("ALLOW_ANONYMOUS_REQUESTS") or ("false" if secure else "true")
+    for throttle in ("THROTTLE_TOKEN", "THROTTLE_ANONYMOUS", "THROTTLE_TELEGRAM_ID"):
+        env.setdefault(throttle, "")
     if kafka_port:
         env["KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{kafka_port}"
         env["KAFKA_TRANSPORT_OPTIONS"] = json.dumps(EMBEDDED_OPTIONS | _options(env.get("KAFKA_TRANSPORT_OPTIONS")))

@@ -28,6 +28,9 @@ SHARED = ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "SECRET_KEY", "PORT")
 PREPARE, QUEUE_IS_LOST = ["bin/start", "prepare"], "--queue-is-lost"
 # In a private chat with the console: nobody's Telegram id.
 DEMO_ID = 42
+# Only who has asked may read the text: for the time of a demo that is this token.
+DEMO_TOKEN = "bin/run --demo"
+TOKEN_SECONDS = 60
 
 
 class Runner:
@@ -179,7 +182,22 @@ class Runner:
 
     def _demo(self, code: str, telegram_id: str) -> bool:
         assert self.plan is not None
-        return demo.run(self.plan.url, code.upper(), int(telegram_id or DEMO_ID), self.signals.check)
+        token = self._api_token(DEMO_TOKEN, "--scopes", "read,request")
+        try:
+            return demo.run(self.plan.url, code.upper(), int(telegram_id or DEMO_ID), token, self.signals.check)
+        finally:
+            self._api_token(DEMO_TOKEN, "--revoke")
+
+    def _api_token(self, *arguments: str) -> str:
+        """What `manage.py api_token` prints."""
+        assert self.plan is not None
+        command = [sys.executable, "manage.py", "api_token", *arguments]
+        done = subprocess.run(
+            command, env=self.plan.env, cwd=ROOT, capture_output=True, text=True, timeout=TOKEN_SECONDS
+        )
+        if done.returncode:
+            raise children.NotReady(f"manage.py api_token failed: {done.stderr.strip()}")
+        return done.stdout.strip()
 
     def _wait(self) -> NoReturn:
         assert self.supervisor is not None and self.supervisor.process is not None

@@ -21,6 +21,7 @@ def at(seconds: float) -> dt.datetime:
 
 
 def detail(api: Api, row: RateRequest) -> dict[str, Any]:
+    """As a stranger sees it."""
     answer = api.get(reverse("rate-request-detail", args=[row.pk]))
     assert answer.status_code == 200
     return answer.json()
@@ -29,7 +30,7 @@ def detail(api: Api, row: RateRequest) -> dict[str, Any]:
 def test_an_accepted_request(api: Api, row: RateRequest) -> None:
     seen = detail(api, row)
     assert seen["status"] == "accepted"
-    assert (seen["rate"], seen["error"], seen["text"]) == (None, None, "")
+    assert (seen["rate"], seen["error"]) == (None, None)
     assert seen["attempts"] == {"fetch": 0, "notify": 0}
     assert seen["times"]["fetching_at"] is None
     assert set(seen["durations"].values()) == {None}
@@ -52,7 +53,6 @@ def test_a_delivered_request(api: Api, row: RateRequest, found: dict[str, Any], 
         "date": "2026-04-25",
         "fresh": True,
     }
-    assert seen["text"] == outbox[0].text
     assert seen["attempts"] == {"fetch": 1, "notify": 1}
     assert seen["error"] is None
 
@@ -87,9 +87,21 @@ def test_a_failed_request(api: Api, row: RateRequest) -> None:
 
 
 def test_strangers_see_no_list(api: Api, row: RateRequest) -> None:
-    seen = api.get(POST).json()
-    assert seen["results"] == []
-    assert "staff" in seen["note"]
+    answer = api.get(POST)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert answer.json()["code"] == "not_authenticated"
+    page = html(api, POST)
+    assert str(row.pk) not in page and "The list takes a token" in page
+
+
+def test_strangers_see_neither_who_gets_it_nor_the_text(api: Api, row: RateRequest, admin_user: User) -> None:
+    RateRequest.objects.update(telegram_id=987654321, text="1 USD = 75,5273 ₽")
+    seen = detail(api, row)
+    assert (seen["telegram_id"], seen["webhook_url"], seen["text"]) == ("…", None, None)
+    assert "987654321" not in html(api, reverse("rate-request-detail", args=[row.pk]))
+    api.client.force_login(admin_user)
+    seen = detail(api, row)
+    assert (seen["telegram_id"], seen["text"]) == (987654321, "1 USD = 75,5273 ₽")
 
 
 def test_staff_sees_the_newest_first_by_pages(api: Api, row: RateRequest, admin_user: User) -> None:

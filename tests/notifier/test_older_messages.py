@@ -28,7 +28,7 @@ def insert(request_id: uuid.UUID) -> None:
     template.sweep_at = template.accepted_at
     fields = [field for field in RateRequest._meta.concrete_fields if field.name in COLUMNS]
     values = [field.get_db_prep_save(getattr(template, field.attname), connection) for field in fields]
-    names, marks = ", ".join(field.column for field in fields), ", ".join(["%s"] * len(fields))
+    names, marks = ", ".join(str(field.column) for field in fields), ", ".join(["%s"] * len(fields))
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO notifier_raterequest ({names}) VALUES ({marks})", values)
 

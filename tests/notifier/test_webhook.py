@@ -1,116 +1,245 @@
-"""Webhook mode: Telegram posts, and only Telegram."""
+"""Webhooks: signed, bounded, and never to an address inside. The receiver is a real server on loopback."""
 
-import asyncio
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from aiogram import Bot
-from django.core.management import CommandError, call_command
 
-from notifier import texts
-from notifier.backends.telegram_session import make_bot
-from notifier.bot import commands, webhook
-from notifier.bot.app import InHand, dispatcher
-from notifier.checks import check_limits, check_webhook
-from project.local import ports
-from tests.standins.telegram import TelegramStandin
+from notifier import addresses, delivery
+from notifier.backends import PermanentError, TemporaryError, webhook
+from notifier.models import RateRequest
+from project.accounts.models import ApiToken
+from tests.kafka.secure import make_certificates
+from tests.notifier.conftest import Api
 
-SECRET = "a-secret-of-the-tests"
+
+class Receiver(ThreadingHTTPServer):
+    """Answers with `status`; keeps what came."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.status, self.headers, self.got = 200, {}, []  # type: ignore[var-annotated]
+        self.drip = threading.Event()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def url(self, scheme: str = "http", host: str = "127.0.0.1") -> str:
+        return f"{scheme}://{host}:{self.server_port}/hook?x=1"
+
+    def end(self) -> None:
+        self.drip.set()
+        self.shutdown()
+        self.server_close()
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.path, dict(self.headers), body))
+        if self.server.status == 0:
+            self._drip()
+            return
+        self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _drip(self) -> None:
+        """A byte now and then, each well within any time limit of one read."""
+        try:
+            while not self.server.drip.wait(0.05):
+                self.wfile.write(b"H")
+        except OSError:
+            pass  # the client has gone
+
+    def log_message(self, *args: Any) -> None:
+        pass
 
 
 @pytest.fixture
-def by_webhook(standin: TelegramStandin, settings: Any) -> TelegramStandin:
-    settings.TELEGRAM_WEBHOOK_URL = "https://bot.example.org/telegram"
-    settings.TELEGRAM_WEBHOOK_SECRET = SECRET
-    settings.TELEGRAM_WEBHOOK_PORT = ports.free_port()
-    return standin
+def receiver(settings: Any) -> Iterator[Receiver]:
+    settings.WEBHOOK_ALLOW_HTTP = settings.WEBHOOK_ALLOW_PRIVATE = True
+    server = Receiver()
+    yield server
+    server.end()
 
 
-def update() -> dict[str, Any]:
-    chat = {"id": 42, "type": "private", "first_name": "Ada"}
-    person = {"id": 42, "is_bot": False, "first_name": "Ada"}
-    entity = {"type": "bot_command", "offset": 0, "length": 5}
-    message = {"message_id": 1, "date": 1, "chat": chat, "from": person, "text": "/help", "entities": [entity]}
-    return {"update_id": 1, "message": message}
+@pytest.fixture
+def token(db: None) -> tuple[ApiToken, dict[str, str]]:
+    token, secret = ApiToken.objects.issue("a shop")
+    return token, {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
 
 
-async def post(port: int, secret: str | None) -> int:
-    headers = {"X-Telegram-Bot-Api-Secret-Token": secret} if secret else {}
-    async with aiohttp.ClientSession() as session:
-        url = f"http://127.0.0.1:{port}/telegram"
-        async with session.post(url, json=update(), headers=headers) as answer:
-            return answer.status
+def ask(api: Api, url: Any, who: dict[str, str], **more: Any) -> Any:
+    return api.post({"currency_char_code": "USD", "webhook_url": url, **more}, **who)
 
 
-async def with_webhook(bot: Bot, port: int, standin: TelegramStandin) -> list[int]:
-    stop = asyncio.Event()
-    serving = asyncio.create_task(webhook.serve(dispatcher(InHand()), bot, stop))
-    while not standin.calls("setWebhook"):
-        assert not serving.done()
-        await asyncio.sleep(0.02)
-    statuses = [await post(port, secret) for secret in (None, "wrong", SECRET)]
-    stop.set()
-    await serving
-    return statuses
+def test_the_rate_arrives_signed(
+    api: Api, receiver: Receiver, token: Any, found: dict[str, Any], outbox: list[Any]
+) -> None:
+    answer = ask(api, receiver.url(), token[1])
+    assert answer.status_code == 202, answer.json()
+    pk = answer.json()["id"]
+    delivery.deliver(found, pk)
+    ((path, headers, body),) = receiver.got
+    assert (path, headers["Host"]) == ("/hook?x=1", f"127.0.0.1:{receiver.server_port}")
+    told = json.loads(body)
+    assert (told["id"], told["currency_char_code"], told["rate"]["value"]) == (pk, "USD", "75.5273")
+    assert "75,5273" in told["text"]
+    assert abs(int(headers["X-Rates-Timestamp"]) - time.time()) < 60
+    assert headers["X-Rates-Signature"] == webhook.signature(
+        token[0].webhook_secret, headers["X-Rates-Timestamp"], body
+    )
+    assert headers["X-Rates-Request"] == pk
+    row = RateRequest.objects.get()
+    assert (row.status, row.telegram_id, outbox) == ("delivered", None, [])
+    seen = api.get(answer.json()["status_url"], **token[1]).json()
+    assert (seen["webhook_url"], seen["telegram_id"]) == (receiver.url(), None)
+    assert api.get(answer.json()["status_url"]).json()["webhook_url"] == "…"
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_only_who_knows_the_secret_is_heard(by_webhook: TelegramStandin, settings: Any) -> None:
-    statuses = asyncio.run(_run(settings.TELEGRAM_WEBHOOK_PORT, by_webhook))
-    assert statuses == [401, 401, 200]
-    assert by_webhook.messages == [(42, texts.render("bot/help"))]
-    told = by_webhook.calls("setWebhook")[0]
-    assert (told["url"], told["secret_token"]) == ("https://bot.example.org/telegram", SECRET)
+@pytest.mark.parametrize("status", [500, 503, 429, 408])
+def test_answers_that_are_tried_again(receiver: Receiver, status: int) -> None:
+    receiver.status, receiver.headers = status, {"Retry-After": "7"}
+    with pytest.raises(TemporaryError) as told:
+        webhook.send(receiver.url(), "secret", "id", {})
+    assert told.value.retry_after == 7
 
 
-async def _run(port: int, standin: TelegramStandin) -> list[int]:
-    return await with_webhook(make_bot(), port, standin)
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 410])
+def test_answers_that_end_it(receiver: Receiver, status: int) -> None:
+    receiver.status, receiver.headers = status, {"Location": receiver.url()}
+    with pytest.raises(PermanentError) as told:
+        webhook.send(receiver.url(), "secret", "id", {})
+    assert (told.value.code, len(receiver.got)) == ("webhook_refused", 1)
+
+
+def test_a_receiver_that_drips_is_cut_off(receiver: Receiver, settings: Any) -> None:
+    settings.WEBHOOK_TIMEOUT_SECONDS, receiver.status = 1, 0
+    started = time.monotonic()
+    with pytest.raises(TemporaryError):
+        webhook.send(receiver.url(), "secret", "id", {})
+    assert time.monotonic() - started < 5
+
+
+def test_nobody_there(settings: Any, receiver: Receiver) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(TemporaryError, match="can't be reached"):
+            webhook.send(f"http://127.0.0.1:{unused.getsockname()[1]}/secret-path", "secret", "id", {})
+
+
+def test_a_failed_webhook_says_so(api: Api, receiver: Receiver, token: Any, found: dict[str, Any]) -> None:
+    receiver.status = 404
+    pk = ask(api, receiver.url(), token[1]).json()["id"]
+    delivery.deliver(found, pk)
+    row = RateRequest.objects.get()
+    assert (row.status, row.error_code) == ("failed", "webhook_refused")
+    assert "Вебхук" in row.error and "404" in row.error
+
+
+def test_a_name_that_points_inside_is_not_called(
+    receiver: Receiver, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name looks well at the door; at the connection it is what it resolves to that counts."""
+    settings.WEBHOOK_ALLOW_PRIVATE = False
+    resolves_to(monkeypatch, ["93.184.215.14", "127.0.0.1"])
+    with pytest.raises(PermanentError) as told:
+        webhook.send(receiver.url(host="rates.example.org"), "secret", "id", {})
+    assert (told.value.code, receiver.got) == ("webhook_forbidden", [])
+
+
+def test_a_name_is_resolved_once_and_that_address_is_called(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = resolves_to(monkeypatch, ["127.0.0.1"])
+    webhook.send(receiver.url(host="rates.example.org"), "secret", "id", {})
+    assert asked == ["rates.example.org"]
+    assert receiver.got[0][1]["Host"] == f"rates.example.org:{receiver.server_port}"
+
+
+def resolves_to(monkeypatch: pytest.MonkeyPatch, ips: list[str]) -> list[str]:
+    """Names resolve to these; returns those that were asked for."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(host)[0].isdigit():
+            return real(host, port, *args, **kwargs)
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ips]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+def test_tls_is_for_the_name(receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The certificate is 127.0.0.1's: by another name it is refused, although the connection goes there."""
+    make_certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    receiver.socket = context.wrap_socket(receiver.socket, server_side=True)
+    monkeypatch.setattr("notifier.backends.webhook.certs.where", lambda: str(tmp_path / "ca.pem"))
+    webhook.send(receiver.url("https"), "secret", "id", {})
+    assert len(receiver.got) == 1
+    resolves_to(monkeypatch, ["127.0.0.1"])
+    with pytest.raises(TemporaryError, match="SSLCertVerificationError"):
+        webhook.send(receiver.url("https", "rates.example.org"), "secret", "id", {})
+    assert len(receiver.got) == 1
 
 
 @pytest.mark.parametrize(
-    ("url", "secret", "ids"),
+    "url",
     [
-        *[("", "", []), ("https://a.example/x", SECRET, []), ("https://a.example/x", "", ["notifier.E004"])],
-        ("http://a.example/x", "short", ["notifier.E003", "notifier.E004"]),
+        *["", " ", "x", "//example.org/", "http://example.org/", "ftp://example.org/", "https://", "https:///x", 42],
+        *["https://user:pw@example.org/", "https://example.org/#x", "https://example.org:99999/", "https://a b/"],
+        *[
+            "https://пример.рф/",
+            "https://127.0.0.1/",
+            "https://10.0.0.1/",
+            "https://[::1]/",
+            "https://169.254.169.254/",
+        ],
+        *["https://[::ffff:10.0.0.1]/", "https://0.0.0.0/", "https://example.org:0/", "https://example.org/\nx", "[]"],
+        *["https://[::1/", "https://example.org/" + "x" * 2000, "https://example.org\\@127.0.0.1/", ["https://a.org"]],
     ],
 )
-def test_checks(settings: Any, url: str, secret: str, ids: list[str]) -> None:
-    settings.TELEGRAM_WEBHOOK_URL, settings.TELEGRAM_WEBHOOK_SECRET = url, secret
-    assert [problem.id for problem in check_webhook()] == ids
+def test_addresses_that_are_refused_at_the_door(api: Api, token: Any, url: Any) -> None:
+    answer = ask(api, url, token[1])
+    field = "telegram_id" if url == "" else "webhook_url"
+    assert (answer.status_code, list(answer.json())) == (400, [field])
 
 
-def test_the_bot_does_not_start_with_an_unsafe_webhook(by_webhook: TelegramStandin, settings: Any) -> None:
-    settings.TELEGRAM_WEBHOOK_SECRET = ""
-    with pytest.raises(CommandError, match="TELEGRAM_WEBHOOK_SECRET"):
-        call_command("bot")
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        *[("93.184.215.14", True), ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True), ("::ffff:93.184.215.14", True)],
+        *[("127.0.0.1", False), ("10.1.2.3", False), ("172.16.0.1", False), ("192.168.1.1", False), ("0.0.0.0", False)],
+        *[("169.254.169.254", False), ("100.64.0.1", False), ("224.0.0.1", False), ("255.255.255.255", False)],
+        *[("240.0.0.1", False), ("::1", False), ("::", False), ("fe80::1", False), ("fc00::1", False)],
+        *[("::ffff:127.0.0.1", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("ff02::1", False)],
+    ],
+)
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    assert addresses.allowed(ip_address(address)) is public
 
 
-def test_limits_are_checked(settings: Any) -> None:
-    assert check_limits() == []
-    settings.TELEGRAM_CHAT_INTERVAL_SECONDS, settings.TELEGRAM_LIMIT_PROCESSES = -1, 0
-    assert [problem.id for problem in check_limits()] == ["notifier.E005", "notifier.E006"]
-
-
-def test_commands_are_announced_in_both_languages(standin: TelegramStandin) -> None:
-    async def announce() -> None:
-        async with make_bot() as bot:
-            await commands.announce(bot)
-
-    asyncio.run(announce())
-    calls = standin.calls("setMyCommands")
-    assert [call.get("language_code") for call in calls] == [None, "ru", "en"]
-    names = [[command.command for command in commands.commands(language)] for language in texts.LANGUAGES]
-    assert names[0] == names[1]
-    assert {"rate", "rates", "convert", "chart", "history", "subscribe", "alert", "list", "delete"} < set(names[0])
-
-
-def test_commands_that_cannot_be_set_are_no_reason_not_to_serve(standin: TelegramStandin, caplog: Any) -> None:
-    standin.fail("500", method="setMyCommands")
-
-    async def announce() -> None:
-        async with make_bot() as bot:
-            await commands.announce(bot)
-
-    asyncio.run(announce())
-    assert "the list of commands is not set" in caplog.text
+def test_a_webhook_takes_a_token_and_no_telegram_id_beside(api: Api, token: Any) -> None:
+    answer = ask(api, "https://example.org/", {})
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    both = ask(api, "https://example.org/", token[1], telegram_id=42)
+    assert (both.status_code, list(both.json())) == (400, ["webhook_url"])
+    assert not RateRequest.objects.exists()
+    form = {"currency_char_code": "usd", "telegram_id": "", "webhook_url": "https://example.org/"}
+    assert api.post(form, format="multipart", **token[1]).status_code == 202

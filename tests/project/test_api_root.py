@@ -15,8 +15,8 @@ def test_the_root_names_every_resource_and_the_documentation(client: Client) -> 
     root = client.get("/api/v1/").json()
     assert set(root) == {"rate-requests", "rates", "currencies", "convert", "status", "docs"}
     for address in root.values():
-        # Nothing is stored, and converting needs an amount.
-        assert client.get(address).status_code in (200, 400, 404), address
+        # Nothing is stored, converting needs an amount, and the list of requests a token.
+        assert client.get(address).status_code in (200, 400, 401, 404), address
     assert client.get(root["docs"]).status_code == 200
 
 
@@ -30,11 +30,14 @@ def test_the_documentation_names_no_outside_host(client: Client) -> None:
 def test_an_unknown_address_is_a_404_in_the_clients_format(client: Client, method: str) -> None:
     answer = getattr(client, method)("/api/v1/nothing/here/", headers={"Accept": "application/json"})
     assert answer.status_code == 404
-    assert answer.json() == {"detail": "There is nothing at this address."}
+    assert answer.json() == {"code": "not_found", "detail": "There is nothing at this address."}
+    assert answer.headers["X-Error-Code"] == "not_found"
 
 
-def test_the_schema_asks_for_no_credentials(client: Client) -> None:
+def test_the_schema_names_the_token_and_does_not_ask_for_it(client: Client) -> None:
     schema = client.get("/api/v1/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
-    assert "securitySchemes" not in schema.get("components", {})
+    assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert {"token": []} in schema["paths"]["/api/v1/rate-requests/"]["post"]["security"]
+    assert {} in schema["paths"]["/api/v1/rate-requests/"]["post"]["security"]
     assert "/api/v1/rate-requests/" in schema["paths"]
     assert not any("nothing" in path for path in schema["paths"])

@@ -56,6 +56,7 @@ def test_good_settings_are_clean_and_bad_ones_listed_with_hints() -> None:
         ({"SECRET_KEY": "short"}, "project.E003", ERROR),
         ({"CSRF_TRUSTED_ORIGINS": ["http://a.example.org"]}, "project.E004", ERROR),
         ({"SECURE": False}, "project.E005", ERROR),
+        ({"ALLOW_ANONYMOUS_REQUESTS": True}, "accounts.E001", ERROR),
         ({"ADMIN_PASSWORD": "password"}, "project.E006", ERROR),
         ({"CELERY_BROKER_TRANSPORT_OPTIONS": {}}, "project.W001", WARNING),
         ({"REDIS_URL": "redis://:long-password@redis/0"}, "project.W002", WARNING),
@@ -72,6 +73,7 @@ def test_each_unsafe_setting_is_named(settings: Any, changes: dict[str, Any], id
     safe = {
         "DEBUG": False,
         "SECURE": True,
+        "ALLOW_ANONYMOUS_REQUESTS": False,
         "SECRET_KEY": GOOD["SECRET_KEY"],
         "SECRET_KEY_IS_GIVEN": True,
         "ALLOWED_HOSTS": ["rates.example.org"],

@@ -38,7 +38,7 @@ def no_database(error: Exception) -> Iterator[None]:
 
 
 def test_a_post_is_refused_and_nothing_is_done(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def accept(*args: Any) -> None:
+    def accept(*args: Any, **kwargs: Any) -> None:
         RateRequest.objects.create(currency_char_code="USD", telegram_id=42)
         raise OperationalError("server closed the connection")
 
@@ -66,7 +66,7 @@ def test_a_session_that_can_not_be_read(client: Client, db: None) -> None:
 
 
 def test_another_error_stays_what_it_is(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def accept(*args: Any) -> None:
+    def accept(*args: Any, **kwargs: Any) -> None:
         raise KeyError("x")
 
     monkeypatch.setattr(requests, "accept", accept)

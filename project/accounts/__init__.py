@@ -1,0 +1,1 @@
+"""Who uses the API: tokens with scopes, and how much each may ask."""
