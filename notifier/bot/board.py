@@ -1,6 +1,6 @@
 """/rates: the favourites with their changes, and a keyboard to choose them."""
 
-from aiogram import Router
+from aiogram import F, Router
 from aiogram.enums import ParseMode
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
@@ -67,11 +67,8 @@ async def edit(query: CallbackQuery, html: str, keyboard: InlineKeyboardMarkup) 
 
 
 def table(favourites: list[str]) -> tuple[str, InlineKeyboardMarkup]:
-    keyboard = InlineKeyboardBuilder()
-    keyboard.button(text=texts.render("bot/button_refresh"), callback_data=Show())
-    keyboard.button(text=texts.render("bot/button_choose"), callback_data=Choose())
-    keyboard.adjust(2)
-    return escape(digest.text(favourites)), InlineKeyboardMarkup(inline_keyboard=keyboard.export())
+    buttons = [button(texts.render("bot/button_refresh"), Show()), button(texts.render("bot/button_choose"), Choose())]
+    return escape(digest.text(favourites)), InlineKeyboardMarkup(inline_keyboard=[buttons])
 
 
 def choice(favourites: list[str], page: int) -> tuple[str, InlineKeyboardMarkup]:
@@ -99,5 +96,6 @@ def make_router() -> Router:
     router.message.register(rates, Command("rates"))
     router.callback_query.register(show, Show.filter())
     router.callback_query.register(choose, Choose.filter())
-    router.callback_query.register(toggle, Toggle.filter())
+    # A press says what its client wants it to say: nothing but a code goes on the list.
+    router.callback_query.register(toggle, Toggle.filter(F.code.regexp("^[A-Z]{3}$")))
     return router

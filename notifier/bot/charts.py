@@ -40,6 +40,8 @@ class Period:
 
 def parse(text: str) -> tuple[str, int] | None:
     """("USD", 30) of "usd", "usd 30d", "доллар 1 год"; None for anything else."""
+    if len(text) > words.LONGEST:
+        return None
     span = re.search(rf"(?:^|\s)({SPAN.pattern})$", text.strip(), re.IGNORECASE)
     days = days_of(span.group(1)) if span else DEFAULT_DAYS
     code = words.currency(text.strip()[: span.start()] if span else text)

@@ -25,7 +25,7 @@ LARGEST = Decimal(10**9)
 
 def parse_time(text: str, default_zone: str) -> tuple[dt.time, ZoneInfo] | None:
     """ "9:00", "9", "9.30 Asia/Almaty" """
-    match = TIME.fullmatch(text.strip())
+    match = TIME.fullmatch(text.strip()) if len(text) <= words.LONGEST else None
     zone = clock.zone(match["zone"] or default_zone) if match else None
     if match is None or zone is None:
         return None
@@ -34,7 +34,7 @@ def parse_time(text: str, default_zone: str) -> tuple[dt.time, ZoneInfo] | None:
 
 def parse_rule(text: str) -> tuple[str, str, Decimal] | None:
     """ "USD > 95", "доллар<90", "usd ±2%" """
-    match = RULE.fullmatch(text.strip())
+    match = RULE.fullmatch(text.strip()) if len(text) <= words.LONGEST else None
     if match is None:
         return None
     code, threshold = words.currency(match["what"]), words.number(match["number"])

@@ -11,6 +11,10 @@ from rates.catalogue import bundled_catalogue
 RUB = "RUB"
 # The most digits of an amount, and the most of them after the point.
 DIGITS, PLACES = 15, 6
+# Characters: no question is longer, and a long text must not keep the readers busy.
+LONGEST = 100
+# Of a text that isn't understood, the words that are compared with all names.
+COMPARED = 4
 
 # How people call currencies beside their names: the beginning of a word, to which an ending may come.
 NICKNAMES = {
@@ -57,6 +61,8 @@ class Asked:
 
 def parse(text: str) -> Asked | None:
     """What a text asks for; None where it can't be told."""
+    if len(text) > LONGEST:
+        return None
     first, target = _sides(" ".join(text.split()))
     match = ASKED.fullmatch(first)
     if match is None or (match["amount"] and match["after"]):
@@ -143,7 +149,7 @@ def _groups(plain: str, mark: int) -> bool:
 def similar(text: str) -> list[str]:
     """Codes of what a mistyped text may have meant, the likeliest first."""
     codes = []
-    for word in text.casefold().split():
+    for word in text[:LONGEST].casefold().split()[:COMPARED]:
         for name in get_close_matches(word, _names(), n=3, cutoff=0.72):
             codes.append(_names()[name])
     return list(dict.fromkeys(codes))[:3]

@@ -93,6 +93,12 @@ def test_a_press_that_changes_nothing_is_no_error(bot: TelegramStandin, caplog: 
     assert "could not" not in caplog.text
 
 
+def test_a_forged_press_is_ignored(bot: TelegramStandin, ask: Callable[..., str]) -> None:
+    bot.press(42, "toggle:<b>x</b>:0")
+    ask("/help")
+    assert Chat.objects.get(pk=42).favourites == ["USD", "EUR", "CNY"]
+
+
 def known_history() -> None:
     """As if the Bank had been asked already: nobody asks it now."""
     usd = Currency.objects.get(char_code="USD")
@@ -209,7 +215,7 @@ def test_who_blocks_the_bot_is_disabled_until_they_write(bot: TelegramStandin, a
 
 
 def test_an_answer_is_refused_or_put_off(bot: TelegramStandin, ask: Callable[..., str]) -> None:
-    bot.fail("429", retry_after=0)
+    bot.fail("429", retry_after=1)
     assert ask("/help") == texts.render("bot/help")
     bot.fail("403")
     bot.say(42, "/help")

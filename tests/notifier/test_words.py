@@ -85,6 +85,13 @@ def test_nothing_breaks_the_readers(text: str) -> None:
     plans.parse_time(text, "Europe/Moscow")
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("text", ["1 , " * 1024, "доллар " * 600, "usd > " + "1 , " * 1000, "usd " + "9" * 4000])
+def test_long_texts_are_refused_at_once(text: str) -> None:
+    assert parse(text) is charts.parse(text) is plans.parse_rule(text) is plans.parse_time(text, "UTC") is None
+    words.similar(text)
+
+
 @given(st.sampled_from("><"), st.decimals(min_value=Decimal("0.01"), max_value=Decimal(10**6), places=4))
 def test_rules(sign: str, threshold: Decimal) -> None:
     kind = "above" if sign == ">" else "below"
