@@ -44,3 +44,11 @@ def check_token(**_: Any) -> list[CheckMessage]:
         hint = "Take it from @BotFather, it looks like 123456:ABC…; or set NOTIFIER_BACKEND=console."
         return [Warning(f"BOT_TOKEN is {what}.", hint=hint, id="notifier.W001")]
     return []
+
+
+@register
+def check_kept_days(**_: Any) -> list[CheckMessage]:
+    if settings.REQUESTS_KEPT_DAYS >= 0:
+        return []
+    hint = "Use a number of days, or 0 to keep all requests."
+    return [Error(f"REQUESTS_KEPT_DAYS is {settings.REQUESTS_KEPT_DAYS}.", hint=hint, id="notifier.E030")]

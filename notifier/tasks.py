@@ -6,6 +6,7 @@ from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError
 
 from notifier import delivery, failures, sweeper
+from notifier.purge import purge as purge_old_requests
 
 # Of one message where the database is away: over an hour.
 MAX_RETRIES = 20
@@ -37,3 +38,9 @@ def give_up(request: Any, error: BaseException, traceback: Any, request_id: str)
 def sweep() -> int:
     """Publish the requests that are stuck again. Returns how many. Beat runs it (the admin shows when)."""
     return sweeper.sweep()
+
+
+@shared_task(ignore_result=True)
+def purge() -> int:
+    """Delete requests that ended long ago (REQUESTS_KEPT_DAYS). Returns how many. Beat runs it."""
+    return purge_old_requests()

@@ -149,6 +149,9 @@ NOTIFIER_BACKEND = env.str("NOTIFIER_BACKEND", default="telegram" if BOT_TOKEN e
 # The language of the messages: "ru" or "en".
 NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
 
+# How long the request log keeps a request that has ended; 0 keeps all.
+REQUESTS_KEPT_DAYS = env.int("REQUESTS_KEPT_DAYS", default=90)
+
 # --- Celery: the broker's settings are all here ---------------------------------------------------------------------
 
 CELERY_BROKER_URL = ";".join(f"kafka://{host}" for host in KAFKA_BOOTSTRAP_SERVERS)
