@@ -29,12 +29,13 @@ if not SECRET_KEY:
     SECRET_KEY = get_random_secret_key()
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "project.admin_config.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django_celery_beat",
     "django_filters",
     "rest_framework",
