@@ -6,6 +6,7 @@ Redis away is no reason to fail: every function then logs a warning and says tha
 import enum
 import functools
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,8 @@ LOCK_KEY = "rates:newest:lock"
 LOCK_SECONDS = 30
 POLL_SECONDS = 0.05
 SOCKET_SECONDS = 1.0
+# Until when marks stand, by time.monotonic(), for when Redis is away.
+_flags: dict[str, float] = {}
 
 
 class Flight(enum.Enum):
@@ -84,9 +87,9 @@ def forget() -> None:
 
 
 @contextmanager
-def single_flight(wait_seconds: float) -> Iterator[Flight]:
+def single_flight(wait_seconds: float, key: str = LOCK_KEY) -> Iterator[Flight]:
     """Waits at most `wait_seconds` for the lock, holds it for the block, and says what came of it."""
-    lock = client().lock(LOCK_KEY, timeout=LOCK_SECONDS, sleep=POLL_SECONDS, thread_local=False)
+    lock = client().lock(key, timeout=LOCK_SECONDS, sleep=POLL_SECONDS, thread_local=False)
     try:
         flight = Flight.LEADER if lock.acquire(blocking_timeout=wait_seconds) else Flight.OTHERS
     except RedisError as error:
@@ -100,3 +103,21 @@ def single_flight(wait_seconds: float) -> Iterator[Flight]:
                 lock.release()
             except (LockError, RedisError) as error:
                 logger.warning("The lock of rates was lost: %s", error)
+
+
+def set_flag(key: str, seconds: float) -> None:
+    """Sets a mark that goes by itself; where Redis is away, for this process only."""
+    _flags[key] = time.monotonic() + seconds
+    try:
+        client().set(key, 1, px=max(int(seconds * 1000), 1))
+    except RedisError as error:
+        logger.warning("The cache of rates is away: %s", error)
+
+
+def flag(key: str) -> bool:
+    """Whether the mark is set."""
+    try:
+        return bool(client().exists(key))
+    except RedisError as error:
+        logger.warning("The cache of rates is away: %s", error)
+        return _flags.get(key, 0.0) > time.monotonic()

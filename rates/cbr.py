@@ -4,14 +4,17 @@ It stands behind a guard that knows neither ETag nor Last-Modified and answers s
 or 403. The service is described at https://www.cbr.ru/development/sxml/.
 """
 
+import datetime
+import math
 import time
 import zlib
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 import requests
 import urllib3
 from django.conf import settings
 
+from rates.series import Series, parse_series
 from rates.sheets import BadSheet, Sheet, parse_sheet
 
 CHUNK_BYTES = 16 * 1024
@@ -35,11 +38,29 @@ def fetch_sheet() -> Sheet:
         raise CbrUnavailable(f"the CBR's reply is no sheet: {error}") from error
 
 
-def _get(script: str) -> bytes:
+def fetch_series(cbr_id: str, start: datetime.date, end: datetime.date, *, seconds: float) -> Series:
+    """What the CBR has of one currency from `start` to `end`, perhaps nothing. Raises CbrUnavailable.
+
+    No single wait is longer than `seconds`: somebody may be waiting for a page.
+    """
+    query = {"date_req1": f"{start:%d/%m/%Y}", "date_req2": f"{end:%d/%m/%Y}", "VAL_NM_RQ": cbr_id}
+    try:
+        series = parse_series(_get("XML_dynamic.asp?" + urlencode(query), seconds))
+    except BadSheet as error:
+        raise CbrUnavailable(f"the CBR's reply is no series: {error}") from error
+    if series.cbr_id != cbr_id or any(not start <= rate.date <= end for rate in series.rates):
+        raise CbrUnavailable("the CBR's reply is another series than the one asked for")
+    return series
+
+
+def _get(script: str, seconds: float = math.inf) -> bytes:
     # A folder without its last slash would lose its last part.
     url = urljoin(settings.CBR_URL.rstrip("/") + "/", script)
-    deadline = time.monotonic() + transfer_bound()
-    timeout = (settings.CBR_CONNECT_TIMEOUT_SECONDS, settings.CBR_READ_TIMEOUT_SECONDS)
+    deadline = time.monotonic() + min(transfer_bound(), seconds)
+    timeout = (
+        min(settings.CBR_CONNECT_TIMEOUT_SECONDS, seconds),
+        min(settings.CBR_READ_TIMEOUT_SECONDS, seconds),
+    )
     headers = {"User-Agent": settings.CBR_USER_AGENT, "Accept": "application/xml, text/xml"}
     try:
         with requests.Session() as session:

@@ -69,6 +69,23 @@ class StoredSheet(models.Model):
         return self.date.isoformat()
 
 
+class AskedRange(models.Model):
+    """The CBR has told all that it had of a currency from `start` to `end`, perhaps nothing: it is not asked again."""
+
+    currency = models.ForeignKey(Currency, on_delete=models.CASCADE, related_name="asked_ranges")
+    start = models.DateField()
+    end = models.DateField()
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["currency", "start"]
+        verbose_name = "history asked for"
+        verbose_name_plural = "history asked for"
+
+    def __str__(self) -> str:
+        return f"{self.currency} {self.start}..{self.end}"
+
+
 class CbrContact(models.Model):
     """One row: when the CBR was last asked and how it went, for freshness and for the admin."""
 
