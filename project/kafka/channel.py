@@ -105,8 +105,17 @@ class Channel(ListeningChannel):
         broadcasts: int = self._deliver_broadcast()
         return broadcasts + self.deliver_messages()
 
+    def deliver_ready(self, limit: int) -> int:
+        """The same until nothing is ready, or about `limit` are delivered. Called on each turn of an event loop."""
+        total = 0
+        while self._reader is not None and total < limit and (delivered := self._deliver_broadcast()):
+            total += delivered
+        while self._callbacks and total < limit and self.qos.can_consume() and (delivered := self.deliver_messages()):
+            total += delivered
+        return total
+
     def deliver_messages(self) -> int:
-        """The same without broadcasts."""
+        """The next message of each queue, without broadcasts."""
         delivered = 0
         for queue, (callback, no_ack) in tuple(self._callbacks.items()):
             if not self.qos.can_consume():

@@ -38,6 +38,9 @@ BATCH = 64
 #: A full buffer stops the polls for this long; then the partitions are paused (which throws away what librdkafka has
 #: fetched ahead, so not at once) and polls go on, because rebalances and max.poll.interval.ms wait for nobody.
 PAUSE_AFTER = 1.0
+#: How long a look at a full buffer is off, in seconds: short enough that it doesn't run empty meanwhile. Were each take
+#: to wake the thread, it would wake for each task of a backlog, and take the interpreter's lock from who delivers them.
+LOOK_AGAIN = 0.02
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 #: librdkafka commits without its member's id when the group's coordinator comes back after the session has ended, and
 #: the group takes that for a namesake. For this many seconds after an outage such an error isn't believed.
@@ -50,7 +53,7 @@ LEAVE_TIMEOUT = 2.0
 ALONE = 5.0
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)  # not frozen: that makes each record three times as dear
 class Record:
     """One record of a queue, as it came from the broker."""
 
@@ -138,8 +141,6 @@ class GroupConsumer:
             while self._ready:
                 record = self._ready.popleft()
                 self._ready_bytes -= len(record.value)
-                if self._full_since is not None:
-                    self._changed.notify_all()
                 if self._partitions.has(record.partition, record.tracker):
                     record.tracker.start(record.offset)
                     return record
@@ -281,7 +282,7 @@ class GroupConsumer:
             self._wait(self._options.commit_interval)  # for the end of the one that is out
             self._poll(0.0)
         else:
-            self._poll(self._options.commit_interval if self._partitions.busy() else IDLE)
+            self._poll(min(self._options.commit_interval, IDLE) if self._partitions.busy() else IDLE)
 
     def _wait(self, seconds: float) -> None:
         with self._changed:
@@ -395,7 +396,7 @@ class GroupConsumer:
     def _hold(self) -> None:
         """Wait for room: without polls at first, then with the partitions paused."""
         if time.monotonic() - cast(float, self._full_since) < PAUSE_AFTER:
-            self._wait(self._options.commit_interval)
+            time.sleep(LOOK_AGAIN)
             return
         if not self._held:
             self._consumer.pause(self._consumer.assignment())

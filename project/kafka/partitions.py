@@ -28,6 +28,8 @@ MAX_COMMIT_PAUSE = 5.0
 #: How long a commit may go unanswered before the next one is sent, in seconds. A broker answers a connection's requests
 #: one after the other, so behind a rebalance that waits for a dead member the commits would only pile up.
 UNANSWERED = 1.0
+#: Once this process knows whether its broker keeps the commits' metadata.
+_metadata_checked = threading.Event()
 
 
 class Partitions:
@@ -100,8 +102,22 @@ class Partitions:
 
     def mark(self, numbers: set[int]) -> None:
         """Before the first record of each goes out: should it kill this worker, the next one can tell."""
-        if self.unmarked & numbers:
-            self.commit(self.unmarked & numbers)
+        marked = self.unmarked & numbers
+        if marked:
+            self.commit(marked)
+            if not _metadata_checked.is_set() and not self._failures:
+                self._check_metadata(marked)
+
+    def _check_metadata(self, marked: Iterable[int]) -> None:
+        """Once in a process: has the broker kept what was stored beside the offsets a moment ago?"""
+        kept = [metadata for _, metadata in self._stored(self.parts(marked)).values()]
+        if kept:
+            _metadata_checked.set()
+            if not any(kept):
+                logger.warning(
+                    "this broker keeps no metadata of commits: after a crash what was finished behind an unfinished "
+                    "task runs again, and a task that kills its whole worker comes again without a limit"
+                )
 
     def commit(self, numbers: Iterable[int], asynchronous: bool = False, leaving: bool = False) -> None:
         """Store what is finished. A failure is logged, and offered again with the next commit."""
@@ -125,7 +141,8 @@ class Partitions:
                 self._unanswered_until = time.monotonic() + UNANSWERED
                 self._consumer.commit(offsets=offsets, asynchronous=True)
             else:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
+                # For this kind librdkafka doesn't call `on_commit`, and raises only where it failed for all partitions.
+                self.on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False) or [])
         except KafkaException as exception:
             self.on_commit(exception.args[0], offsets)
 

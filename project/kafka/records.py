@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Any
 
@@ -24,6 +25,8 @@ PUBLISHED = "celery-published"
 #: In what order the messages of one sender were published; only for queues with priorities.
 SEQUENCE = "celery-sequence"
 TOPIC_LENGTH = 249
+#: How kombu's JSON marks what isn't JSON's own: dates, UUIDs, decimals …
+TYPED = b'"__type__"'
 
 
 class BadRecord(Exception):
@@ -48,7 +51,8 @@ def encode(message: Message) -> bytes:
 def decode(value: bytes) -> Message:
     """The message dictionary of a record's value. Raises BadRecord for anything else."""
     try:
-        message = loads(value)
+        # kombu's own parser calls back for each object; nearly no message needs that, and it takes a third longer.
+        message = loads(value) if TYPED in value else json.loads(value.decode())
     except (ValueError, TypeError, KeyError, RecursionError, LookupError) as error:
         raise BadRecord(f"not JSON: {error}") from error
     if not isinstance(message, dict):
@@ -63,6 +67,8 @@ def decode(value: bytes) -> Message:
 
 def number(headers: Headers, name: str) -> int:
     """A header that counts something; 0 where it is missing, or somebody else's."""
+    if not headers:
+        return 0
     value = next((value for key, value in headers if key == name), None)
     try:
         return int(value or 0)

@@ -157,12 +157,10 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         if self._mover is not None:
             self._mover.check()
         total = 0
-        while total < BURST:
-            delivered = self._deliver_round()
-            total += delivered
-            if not delivered:
-                return total
-        self.wake()
+        for channel in tuple(self.channels):
+            total += channel.deliver_ready(BURST)
+        if total >= BURST:
+            self.wake()
         return total
 
     def _deliver_round(self) -> int:

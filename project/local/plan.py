@@ -1,10 +1,12 @@
 """What bin/run is to start, from the environment and `.env`: decided once, before anything runs."""
 
+import json
 import os
 import secrets
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import environ
@@ -12,6 +14,10 @@ import environ
 from project.local import leftovers, ports, private
 
 ROOT = Path(__file__).resolve().parents[2]
+#: The embedded broker lets a worker wait for half the session timeout before its first task, and its long poll is a
+#: sleep: a record that comes during one waits for its end. It may keep the partitions of a killed static member for
+#: ever, and it can't delete records. What the user sets comes on top.
+EMBEDDED_OPTIONS = {"session_timeout": 4, "static_membership": False, "trim": False, "fetch.wait.max.ms": 10}
 
 
 class Refused(Exception):
@@ -90,11 +96,7 @@ def make() -> Plan:
     env["SECRET_KEY"] = env["SECRET_KEY"] or private.secret(ROOT / "var" / "secret_key", 48)
     if kafka_port:
         env["KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{kafka_port}"
-        # The embedded broker lets a worker wait for half the session timeout before its first task, and its long poll
-        # is a sleep: a record that comes during one waits for its end. It may keep the partitions of a killed static
-        # member for ever, and it can't delete records.
-        options = '{"session_timeout": 4, "static_membership": false, "trim": false, "fetch.wait.max.ms": 10}'
-        env["KAFKA_TRANSPORT_OPTIONS"] = env.get("KAFKA_TRANSPORT_OPTIONS") or options
+        env["KAFKA_TRANSPORT_OPTIONS"] = json.dumps(EMBEDDED_OPTIONS | _options(env.get("KAFKA_TRANSPORT_OPTIONS")))
     if redis_port:
         env["REDIS_URL"] = f"redis://:{quote(password)}@127.0.0.1:{redis_port}/0"
     plan = Plan(env, wanted, port, kafka_port, redis_port, password, mark)
@@ -118,6 +120,16 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise Refused(f"PORT={text} is no TCP port")
     return int(text)
+
+
+def _options(text: str | None) -> dict[str, Any]:
+    try:
+        options = json.loads(text or "{}")
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        raise Refused(f"KAFKA_TRANSPORT_OPTIONS={text} is no JSON object")
+    return options
 
 
 def _hosts(text: str) -> list[tuple[str, int]]:

@@ -114,7 +114,7 @@ def publish(connection: Connection, queue: Queue, *bodies: Any, **properties: An
         producer.publish(body, exchange=queue.exchange, routing_key=queue.routing_key, declare=[queue], **properties)
 
 
-def receive(connection: Connection, queue: Queue, count: int, timeout: float = 20, **consumer: Any) -> list[Any]:
+def receive(connection: Connection, queue: Queue, count: int, timeout: float = 60, **consumer: Any) -> list[Any]:
     """`count` messages, not acknowledged; the consumer stays."""
     messages: list[Any] = []
     active = connection.Consumer(queue, on_message=messages.append, **consumer)

@@ -86,7 +86,7 @@ class Rig:
         lines = self.redis.lrange(f"{self.queue}:{kind}", 0, -1)
         return [(int(number), int(pid)) for number, pid in (line.split() for line in lines)]
 
-    def wait_for(self, what: Callable[[], bool], seconds: float = 60) -> None:
+    def wait_for(self, what: Callable[[], bool], seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
         while not what():
             if time.monotonic() > deadline:
@@ -94,12 +94,12 @@ class Rig:
                 raise AssertionError(f"not within {seconds} s; {len(self.traces('ended'))} ended\n{logs}")
             time.sleep(0.05)
 
-    def wait_ended(self, count: int, seconds: float = 60) -> Counter[int]:
+    def wait_ended(self, count: int, seconds: float = 90) -> Counter[int]:
         """How often each task ended, once `count` different ones have."""
         self.wait_for(lambda: len({number for number, _ in self.traces("ended")}) >= count, seconds)
         return Counter(number for number, _ in self.traces("ended"))
 
-    def share_until_one_stops(self, seconds: float = 60) -> Counter[int]:
+    def share_until_one_stops(self, seconds: float = 90) -> Counter[int]:
         """How often each of 200 tasks ended that two workers shared, one of which stopped in the ordinary way."""
         first, second = self.start("w1"), self.start("w2")
         self.wait_member("w1")

@@ -152,8 +152,11 @@ def test_lag_counts_what_is_finished_behind_an_unfinished_task(kafka_site: Site)
 def test_more_members_than_partitions_are_warned_of(kafka_site: Site) -> None:
     site = kafka_site
     site.kombu_queue(site.connection(partitions=1).default_channel).declare()
+    # Who gets no partition waits for one as long as a session and a connection may take.
     for _ in range(2):
-        site.connection().Consumer(site.kombu_queue, on_message=lambda message: None).consume()
+        site.connection(session_timeout=2.0, connect_timeout=1.0).Consumer(
+            site.kombu_queue, on_message=lambda message: None
+        ).consume()
     eventually(lambda: bool(site.json("lag")["warnings"]), 20)
     ended = site.run("lag")
     assert "has 2 members for 1 partitions, 1 of them get nothing" in ended.stderr

@@ -30,6 +30,18 @@ def test_a_worker_that_was_killed_and_comes_back_need_not_wait_for_its_session_t
     assert set(rig.wait_ended(200, SESSION - 10)) == set(range(200))
 
 
+def test_a_killed_worker_that_comes_back_with_another_queue_has_both_at_once(rig: Rig) -> None:
+    second = f"{rig.queue}-second"
+    worker = rig.start("w1", "-Q", rig.queue)
+    rig.trace.clone((1,)).apply_async()
+    rig.wait_ended(1)
+    rig.kill(worker)
+    rig.start("w1", "-Q", f"{rig.queue},{second}")
+    rig.trace.clone((2,)).apply_async()
+    rig.trace.clone((3,)).apply_async(queue=second)
+    assert set(rig.wait_ended(3, SESSION - 10)) == {1, 2, 3}
+
+
 def test_of_two_workers_with_one_name_the_older_says_so_and_stops(rig: Rig) -> None:
     older = rig.start("w1")
     rig.wait_member("w1")

@@ -63,6 +63,23 @@ def test_what_is_finished_out_of_order_is_not_repeated(kafka: tuple[str, dict[st
         }
 
 
+def test_a_broker_that_keeps_no_metadata_is_told_of_once(
+    connect: Connect,
+    queue: Queue,
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("project.kafka.partitions._metadata_checked", threading.Event())
+    lacking = request.node.callspec.params["broker"] == "tansu"
+    for number in range(2):
+        connection = connect()
+        publish(connection, queue, number)
+        receive(connection, queue, 1)[0].ack()
+        connection.close()
+    assert caplog.text.count("keeps no metadata of commits") == (1 if lacking else 0)
+
+
 def test_a_rejected_message_is_gone_and_a_requeued_one_returns(connect: Connect, queue: Queue) -> None:
     connection = connect()
     publish(connection, queue, "drop", "again")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -31,6 +34,9 @@ def test_defaults_promise_at_least_once() -> None:
         ({"partitions": True}, "partitions must be int"),
         ({"session_timeout": -1}, "session_timeout must be positive"),
         ({"enable.auto.commit": True}, "enable.auto.commit can't be set"),
+        ({"acks": 1}, "acks can't be set"),
+        ({"message.timeout.ms": 1000}, "use the option publish_timeout"),
+        ({"session.timeout.ms": 60_000}, "use the option session_timeout"),
         ({"group.id": "mine"}, "use the option group_id"),
         ({"bootstrap.servers": "x"}, "broker URL"),
     ],
@@ -38,6 +44,12 @@ def test_defaults_promise_at_least_once() -> None:
 def test_a_setting_that_cannot_work_is_refused_by_name(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(project.kafka.ConfigurationError, match=complaint):
         Options.read(given)
+
+
+def test_the_manual_tells_every_option_with_its_default() -> None:
+    told = dict(re.findall(r"^``(\w+)`` \((.+)\)$", project.kafka.__doc__ or "", re.MULTILINE))
+    own = {field.name: field.default for field in fields(Options) if field.name != "librdkafka"}
+    assert {name: ast.literal_eval(default.strip("`")) for name, default in told.items()} == own
 
 
 def test_every_librdkafka_setting_reaches_the_client_it_is_for() -> None:

@@ -23,12 +23,20 @@ def test_a_client_finds_asks_and_stops_workers(rig: Rig) -> None:
     eventually(lambda: inspect.ping() == {"w1@test": {"ok": "pong"}}, 30)
     eventually(lambda: "trace" in (inspect.registered() or {}).get("w1@test", ()), 30)
     eventually(lambda: (inspect.stats() or {}).get("w1@test", {}).get("pid") == workers["w1@test"].pid, 30)
-    rig.trace.clone((1, 8.0)).apply_async()
+    rig.trace.clone((1, 200.0)).apply_async()
     rig.wait_for(lambda: bool(rig.traces("begun")))
-    eventually(lambda: [t["args"] for ts in (control.inspect().active() or {}).values() for t in ts] == [[1, 8.0]], 8)
-    control.broadcast("shutdown", destination=["w2@test"])
-    assert workers["w2@test"].wait(30) == 0
-    eventually(lambda: control.inspect(timeout=2).ping() == {"w1@test": {"ok": "pong"}}, 30)
+    running: dict[str, Any] = {}
+
+    def told() -> bool:
+        running.update((worker, tasks) for worker, tasks in (control.inspect().active() or {}).items() if tasks)
+        return [task["args"] for tasks in running.values() for task in tasks] == [[1, 200.0]]
+
+    eventually(told, 20)
+    (busy,) = running
+    (idle,) = set(workers) - {busy}
+    control.broadcast("shutdown", destination=[idle])
+    assert workers[idle].wait(60) == 0
+    eventually(lambda: control.inspect(timeout=2).ping() == {busy: {"ok": "pong"}}, 30)
 
 
 def test_a_revoked_task_does_not_run(rig: Rig) -> None:

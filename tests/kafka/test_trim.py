@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -104,6 +105,20 @@ def test_what_a_worker_consumed_leaves_the_disk(cluster: KafkaCluster, queue: Qu
     eventually(lambda: bytes_on_disk(cluster, queue.name) <= 16 * 1024 * 1024, 30)
     with connection(cluster) as other:
         assert begin(other, queue.name) == 64
+
+
+@pytest.mark.kafka
+def test_a_commit_that_failed_once_does_not_keep_the_end_from_trimming(cluster: KafkaCluster, queue: Queue) -> None:
+    worker = connection(cluster, commit_interval=60.0)
+    publish(worker, queue, "done")
+    receive(worker, queue, 1)[0].ack()
+    partitions = worker.default_channel._members[queue.name]._partitions
+    partitions.on_commit(KafkaError(KafkaError.REQUEST_TIMED_OUT), [])
+    began = time.monotonic()
+    worker.close()  # commits, and is answered
+    assert time.monotonic() - began < 10, "the end must not wait for the next commit"
+    with connection(cluster) as other:
+        eventually(lambda: begin(other, queue.name) == 1, 20)
 
 
 @pytest.mark.kafka

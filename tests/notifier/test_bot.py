@@ -112,9 +112,9 @@ def test_the_process_ends_on_sigterm(standin: TelegramStandin, settings: Any) ->
     )
     try:
         standin.say(42, "/start")
-        standin.wait_messages(1)
+        standin.wait_messages(1, timeout=60)
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 0

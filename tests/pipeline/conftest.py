@@ -9,25 +9,33 @@ from pathlib import Path
 import pytest
 
 from project.local.kafka_libs import Missing
-from tests.run.conftest import Run, copy, start  # noqa: F401  (fixtures)
+from tests.run.conftest import Run, copy  # noqa: F401  (a fixture)
 from tests.servers import start_kafka
 from tests.standins.cbr import CbrStandin
 from tests.standins.telegram import TOKEN, TelegramStandin
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cbr() -> Iterator[CbrStandin]:
     with CbrStandin() as standin:
         yield standin
 
 
-@pytest.fixture
-def telegram() -> Iterator[TelegramStandin]:
+@pytest.fixture(scope="module")
+def bot_api() -> Iterator[TelegramStandin]:
     with TelegramStandin() as standin:
         yield standin
 
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.fixture
+def telegram(bot_api: TelegramStandin) -> TelegramStandin:
+    """It has forgotten what the tests before have sent."""
+    bot_api.state.messages.clear()
+    bot_api.state.failures.clear()
+    return bot_api
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 def broker_settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """What to set for each broker in turn."""
     if request.param == "embedded":
@@ -43,14 +51,18 @@ def broker_settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     cluster.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service(
     copy: Callable[[], Path],  # noqa: F811
-    start: Callable[..., Run],  # noqa: F811
     cbr: CbrStandin,
-    telegram: TelegramStandin,
+    bot_api: TelegramStandin,
     broker_settings: dict[str, str],
-) -> Run:
-    """bin/run as a user starts it, set to the stand-ins."""
-    settings = {"CBR_URL": cbr.url, "TELEGRAM_API_URL": telegram.url, "BOT_TOKEN": TOKEN, **broker_settings}
-    return start(copy(), **settings).ready()
+) -> Iterator[Run]:
+    """bin/run as a user starts it, set to the stand-ins, on each broker once for all tests."""
+    settings = {"CBR_URL": cbr.url, "TELEGRAM_API_URL": bot_api.url, "BOT_TOKEN": TOKEN, **broker_settings}
+    run = Run(copy(), **settings)
+    try:
+        yield run.ready()
+    finally:
+        if run.process.poll() is None:
+            run.end()

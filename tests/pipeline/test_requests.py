@@ -33,11 +33,13 @@ def test_a_hundred_at_once_all_arrive_once_while_a_worker_is_stopped_and_started
     service: Run, telegram: TelegramStandin
 ) -> None:
     ids = range(1001, 1101)
+    old = worker(service, "notifications")
     with ThreadPoolExecutor(16) as pool:
-        urls = list(pool.map(lambda telegram_id: service.ask("usd", telegram_id, SHORT_PATH), ids))
+        posted = pool.map(lambda telegram_id: service.ask("usd", telegram_id, SHORT_PATH), ids)
         telegram.wait_messages(10, timeout=TIMEOUT)
-        old = worker(service, "notifications")
         old.send_signal(signal.SIGTERM)
+        assert len(telegram.messages) < len(ids), "it is to be stopped amid them"
+        urls = list(posted)
         messages = telegram.wait_messages(100, timeout=TIMEOUT)
         # Supervised, it is back; what it has still to say it says once more at most.
         service.line("worker-notifications", timeout=TIMEOUT)
@@ -57,8 +59,8 @@ def test_a_hundred_at_once_all_arrive_once_while_a_worker_is_stopped_and_started
 
 @pytest.mark.timeout(300)
 def test_the_log_shows_what_became_of_each_request(service: Run, telegram: TelegramStandin) -> None:
-    telegram.fail("chat_not_found", chat_id=13, times=99)
-    for code, chat in (("USD", 12), ("XXX", -100500), ("EUR", 13)):
+    telegram.fail("chat_not_found", chat_id=990013, times=99)
+    for code, chat in (("USD", 990012), ("XXX", -100500), ("EUR", 990013)):
         service.ask(code, chat, SHORT_PATH)
     texts = dict(telegram.wait_messages(2, timeout=TIMEOUT))
     assert "Валюта не найдена" in texts[-100500]
@@ -73,10 +75,11 @@ def test_the_log_shows_what_became_of_each_request(service: Run, telegram: Teleg
     session.post(f"{admin}login/", data=form, timeout=30)
     log = f"{admin}notifier/raterequest/"
 
-    def rows(query: str) -> int:
-        page = session.get(log, params=dict([query.split("=")]) if query else {}, timeout=30).text
+    def rows(**query: str) -> int:
+        page = session.get(log, params=query, timeout=30).text
         return len(re.findall(r'class="action-select"', page))
 
-    eventually(lambda: rows("status__exact=failed") == 1 and rows("status__exact=delivered") == 2, TIMEOUT)
-    assert rows("q=XXX") == 1
-    assert rows("currency_char_code=USD") == 1
+    eventually(lambda: rows(q="990013", status__exact="failed") == 1, TIMEOUT)
+    eventually(lambda: rows(q="990012", status__exact="delivered") == 1, TIMEOUT)
+    eventually(lambda: rows(q="XXX", status__exact="delivered") == 1, TIMEOUT)
+    assert rows(currency_char_code="EUR") == 1
