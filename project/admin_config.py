@@ -4,4 +4,4 @@ from django.contrib.admin.apps import AdminConfig as DjangosAdminConfig
 
 
 class AdminConfig(DjangosAdminConfig):
-    default_site = "project.admin.site.Site"
+    default_site = "project.admin_site.Site"

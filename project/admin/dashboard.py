@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from notifier.figures import Hour
 from project import svg
-from project.admin.site import may_look
+from project.admin_site import may_look
 from project.glance import glance, hours
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from project import pipeline
 from project.admin.log_entries import note
-from project.admin.site import may_look
+from project.admin_site import may_look
 from project.kafka.dead import Letter
 
 # A page of letters; the command line has them all.

@@ -1,4 +1,7 @@
-"""The admin site: Django's own, with a dashboard and the dead letters."""
+"""The admin site: Django's own, with a dashboard and the dead letters.
+
+Not in project.admin: what is there registers itself with this site, so the site has to come first.
+"""
 
 from typing import Any
 
