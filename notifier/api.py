@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifier import bodies, dispatch
+from notifier.backlog import backlog
 from notifier.models import RateRequest
 from notifier.serializers import AcceptedSerializer, NewRequestSerializer, RateRequestSerializer
 
@@ -63,9 +64,15 @@ class RateRequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
         responses={
             202: OpenApiResponse(AcceptedSerializer, "Accepted; `Location` is the status_url."),
             400: OpenApiResponse(dict[str, list[str]], "What is wrong, field by field."),
+            503: OpenApiResponse(
+                dict[str, str],
+                "Too many requests are waiting, or the database is away: nothing was accepted. Try again after the "
+                "seconds of `Retry-After`.",
+            ),
         },
         parameters=[
-            OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[202], description="The status_url.")
+            OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[202], description="The status_url."),
+            OpenApiParameter("Retry-After", int, OpenApiParameter.HEADER, response=[503], description="Seconds."),
         ],
         examples=[
             OpenApiExample("A person", {"currency_char_code": "USD", "telegram_id": 42}, request_only=True),
@@ -86,6 +93,7 @@ class RateRequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Ask for a rate. A code that the newest sheet lacks is accepted, and the person is told so."""
+        backlog.check()
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         row = dispatch.ask(**serializer.validated_data)

@@ -36,8 +36,12 @@ class TryAgain(Exception):
         self.delay = delay
 
 
+class NotWrittenDown(Exception):
+    """The message is out, but the database is away for longer than a task should wait."""
+
+
 def deliver(result: dict[str, Any], request_id: str) -> None:
-    """Tell the person what `fetch_rate` found, unless that is done or being done. Raises TryAgain."""
+    """Tell the person what `fetch_rate` found, unless that is done or being done. Raises TryAgain, NotWrittenDown."""
     text, rate = _message(result)
     lease = requests.start_notifying(request_id, text, rate)
     if lease is None:
@@ -50,24 +54,26 @@ def deliver(result: dict[str, Any], request_id: str) -> None:
         log.warning("request %s: not delivered: %s", request_id, error)
         requests.fail(request_id, error.code, texts.error(error.code, str(error)))
     except TemporaryError as error:
-        _retry_or_fail(request, lease, str(error), error.retry_after)
+        _retry_or_fail(request, lease, str(error), error.retry_after, error.maybe_sent)
     except SoftTimeLimitExceeded:
-        _retry_or_fail(request, lease, "soft time limit", None)
+        _retry_or_fail(request, lease, "soft time limit", None, maybe_sent=True)
     else:
         _write_down(request_id)
 
 
 def _write_down(request_id: str) -> None:
     """Mark the message as delivered; a database that is away for a moment must not make us send it again."""
-    for pause_before_next in WRITE_PAUSES:
+    for pause_before_next in (*WRITE_PAUSES, None):
         try:
             requests.deliver(request_id)
+            log.info("request %s: delivered", request_id)
             return
         except (OperationalError, InterfaceError) as error:
             log.warning("request %s: delivered, but not written down yet: %s", request_id, error)
             connection.close()
+            if pause_before_next is None:
+                raise NotWrittenDown(str(error)) from error
             time.sleep(pause_before_next)
-    requests.deliver(request_id)
 
 
 def _message(result: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -88,7 +94,9 @@ def _wait_for_the_other(request_id: str) -> None:
         raise TryAgain(wait + random.uniform(0.5, 3), "another task is sending this")
 
 
-def _retry_or_fail(request: RateRequest, lease: dt.datetime, reason: str, retry_after: float | None) -> None:
+def _retry_or_fail(
+    request: RateRequest, lease: dt.datetime, reason: str, retry_after: float | None, maybe_sent: bool
+) -> None:
     log.warning("request %s: try %d: %s", request.pk, request.notify_attempts, reason)
     error = texts.error("send_failed", reason)
     if request.notify_attempts >= MAX_ATTEMPTS or (retry_after or 0) > LONGEST_RETRY_AFTER:
@@ -96,7 +104,7 @@ def _retry_or_fail(request: RateRequest, lease: dt.datetime, reason: str, retry_
         return
     delay = pause(request.notify_attempts, retry_after)
     requests.retry_later(request.pk, "send_failed", error, dt.timedelta(seconds=delay))
-    requests.release(request.pk, lease)
+    requests.release(request.pk, lease, maybe_sent)
     raise TryAgain(delay, reason)
 
 

@@ -1,23 +1,29 @@
-"""Publishing of a request's chain: fetch the rate, then tell it."""
+"""Accepting of requests, and publishing of their chains: fetch the rate, then tell it."""
 
 import logging
+from collections.abc import Sequence
+from uuid import UUID
 
-from celery import chain, signature
+from celery import signature
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from notifier import requests
+from notifier import requests, wake
 from notifier.models import RateRequest
+from project import trace
+from project.kafka.together import together
+from project.redaction import masked
 from rates.tasks import fetch_rate
 
 log = logging.getLogger(__name__)
 
 
 def ask(currency_char_code: str, telegram_id: int) -> RateRequest:
-    """Accept a request: write it down, and publish it once that is committed."""
+    """Accept a request: write it down. The relay publishes it, woken when that is committed."""
     with transaction.atomic():
         request = requests.accept(currency_char_code, telegram_id)
-        transaction.on_commit(lambda: publish(request))
+        log.info("request %s: %s for %s", request.pk, currency_char_code, masked(telegram_id))
+        wake.at_commit()
     return request
 
 
@@ -26,25 +32,41 @@ def ask_again(request: RateRequest) -> bool:
     with transaction.atomic():
         accepted = requests.accept_again(request.pk)
         if accepted:
-            transaction.on_commit(lambda: publish(request))
+            wake.at_commit()
     return accepted
 
 
-def publish(request: RateRequest) -> bool:
-    """Publish the chain of a committed request, with the broker's confirmation.
+def publish(rows: Sequence[RateRequest]) -> dict[UUID, OperationalError]:
+    """Publish the chains of committed requests, and wait for the broker's confirmations.
 
-    False where the broker can't be reached within the transport's own bound: the request stays as it is and
-    the sweeper publishes it later.
+    Returns those that failed with the reason: whether the broker has such a message is unknown, so it is sent again,
+    under the same ids. Takes about the transport's `publish_timeout` at the most.
     """
+    failures: dict[UUID, OperationalError] = {}
+    with together() as batch:
+        for row in rows:
+            with batch.item() as item:
+                _publish(row)
+            if item.failure is not None:
+                # Not even begun: no broker is there, and the others needn't find that out one by one.
+                failures = dict.fromkeys((one.pk for one in rows[len(batch.items) - 1 :]), item.failure)
+                break
+    failed = {row.pk: item.failure for row, item in zip(rows, batch.items, strict=False) if item.failure is not None}
+    return failures | failed
+
+
+def _publish(request: RateRequest) -> None:
+    """As `chain(fetch, notify).apply_async(link_error=give_up)` would, in a third of the time."""
     request_id = str(request.pk)
     # By name: notifier.tasks uses this module.
-    notify = signature("notifier.tasks.notify", args=(request_id,))
     give_up = signature("notifier.tasks.give_up", args=(request_id,))
-    steps = chain(fetch_rate.s(request.currency_char_code, request_id), notify)
-    try:
-        steps.apply_async(link_error=give_up, retry=False)
-    except OperationalError as error:
-        log.warning("request %s is not published yet: %s", request_id, error)
-        return False
-    requests.published(request_id)
-    return True
+    notify = signature("notifier.tasks.notify", args=(request_id,), task_id=request.task_id("notify"))
+    notify.link_error(give_up)
+    with trace.using(request.trace or request_id):
+        fetch_rate.apply_async(
+            (request.currency_char_code, request_id),
+            task_id=request.task_id("fetch"),
+            chain=[notify],
+            link_error=[give_up],
+            retry=False,
+        )

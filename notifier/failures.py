@@ -17,7 +17,8 @@ import logging
 
 from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from celery.exceptions import Reject
-from django.db import connection
+from django.db import InterfaceError, connection
+from django.db import OperationalError as DatabaseAway
 from kombu.exceptions import OperationalError
 
 from notifier import requests, texts
@@ -29,11 +30,14 @@ NOTIFY = "notifier.tasks.notify"
 
 
 def give_up(task_name: str, error: BaseException, request_id: str) -> None:
-    """End the request, or leave it to the sweeper where only a publish failed."""
+    """End the request, or have it published again where only the broker or the database was away."""
     try:
         if isinstance(error, OperationalError | Reject):
             log.warning("request %s: the next step is not published yet: %s", request_id, error)
-            requests.leave_to_sweeper(request_id, "broker", texts.error("broker"))
+            requests.publish_again(request_id, "broker", texts.error("broker"))
+        elif isinstance(error, DatabaseAway | InterfaceError):
+            log.warning("request %s: the database was away for longer than %s waits", request_id, task_name)
+            requests.publish_again(request_id, "database", texts.error("database"))
         elif requests.fail(request_id, *reason(task_name, error)):
             log.warning("request %s failed in %s: %r", request_id, task_name, error)
     finally:

@@ -4,32 +4,39 @@ Each function may run twice and at the same time as any other: a step that comes
 nothing, and a delivered request stays delivered.
 
     accepted → fetching → notifying → delivered
-        └──────────┴──────────┴─────→ failed → (sent again) accepted
+        ↑          │          │
+        ├──────────┴──────────┤ (nothing moved it on: published again)
+        └─────────────────────┴─────→ failed → (sent again) accepted
 """
 
 import datetime as dt
+import logging
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db import connection
+from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from notifier import metrics, owners
 from notifier.models import RateRequest
+from project import trace
 from rates.quotes import Quote
+
+log = logging.getLogger(__name__)
 
 Status = RateRequest.Status
 
 UNFINISHED = (Status.ACCEPTED, Status.FETCHING, Status.NOTIFYING)
 
-# How long a request may wait for its first publish before the sweeper publishes it.
-UNPUBLISHED = dt.timedelta(seconds=20)
 # How long a published step may wait in its queue before it is published anew. Kafka keeps what it confirmed,
 # so this is for what nobody foresaw; a shorter time would double the load of a queue that is merely long.
 QUEUED = dt.timedelta(minutes=15)
-# How long the sweeper itself has for one request.
-SWEPT = dt.timedelta(minutes=1)
+# How long a relay has for a batch: a publish waits for 10 seconds at most, for a connection some more.
+CLAIMED = dt.timedelta(seconds=40)
 # Beyond a step's hard time limit: the time to write down how it ended.
 GRACE = dt.timedelta(seconds=20)
 
@@ -43,32 +50,84 @@ def _unfinished(request_id: str | UUID) -> QuerySet[RateRequest]:
     return RateRequest.objects.filter(pk=request_id, status__in=UNFINISHED)
 
 
+@metrics.accepts
 def accept(currency_char_code: str, telegram_id: int) -> RateRequest:
-    """Write a new request down; the caller publishes it once this is committed."""
+    """Write a new request down: it is due, the relay publishes it."""
     now = timezone.now()
     return RateRequest.objects.create(
         currency_char_code=currency_char_code,
         telegram_id=telegram_id,
         created_at=now,
         accepted_at=now,
-        sweep_at=now + UNPUBLISHED,
+        sweep_at=now,
+        trace=trace.current(),
     )
 
 
-def published(request_id: str | UUID) -> bool:
-    """The broker has confirmed the chain. A worker may have been faster than this write: its sweep_at stands."""
+# In one statement, which the ORM can't say: this is on the way of every message. The condition stands there twice,
+# because of two relays that have found the same rows one comes second.
+CLAIM = """
+    UPDATE notifier_raterequest SET status = 'accepted', claimed_by = %s, sweep_at = %s
+    WHERE sweep_at <= %s
+      AND id IN (SELECT id FROM notifier_raterequest WHERE sweep_at <= %s ORDER BY sweep_at LIMIT %s)
+    RETURNING id, currency_char_code, accepted_at, publishes, trace
+"""
+
+
+def claim_due(limit: int, claim: str) -> list[RateRequest]:
+    """Take the requests that are due for a publish, the longest due first; of two relays one gets each.
+
+    A step that was begun counts as not begun: its task is published anew. `claim` is the name of this batch. The rows
+    have what a publish needs; their other fields are deferred.
+    """
     now = timezone.now()
-    return bool(
-        RateRequest.objects.filter(pk=request_id).update(
-            published_at=now,
-            publishes=F("publishes") + 1,
-            sweep_at=Case(When(status=Status.ACCEPTED, then=Value(now + QUEUED)), default=F("sweep_at")),
-        )
+    at, until = (connection.ops.adapt_datetimefield_value(time) for time in (now, now + CLAIMED))
+    return sorted(RateRequest.objects.raw(CLAIM, [claim, until, at, at, limit]), key=lambda row: row.accepted_at)
+
+
+def published(request_ids: Collection[str | UUID], claim: str) -> int:
+    """The broker has confirmed their chains. A worker may have been faster than this write: its sweep_at stands.
+
+    Returns how many: not those that another relay has taken, because this one was too slow.
+    """
+    now = timezone.now()
+    return RateRequest.objects.filter(pk__in=request_ids, claimed_by=claim).update(
+        published_at=now,
+        publishes=F("publishes") + 1,
+        claimed_by="",
+        sweep_at=Case(When(status=Status.ACCEPTED, then=Value(now + QUEUED)), default=F("sweep_at")),
     )
+
+
+def hand_back(request_ids: Collection[str | UUID], claim: str) -> int:
+    """They could not be published, or nobody knows whether they were: they are due again, in their old order."""
+    rows = RateRequest.objects.filter(pk__in=request_ids, claimed_by=claim, status=Status.ACCEPTED)
+    return rows.update(claimed_by="", sweep_at=F("accepted_at"))
+
+
+def hand_back_orphans() -> int:
+    """What relays of this machine had claimed when they died is due again. Returns how many requests."""
+    claimed = RateRequest.objects.filter(sweep_at__gt=timezone.now(), status=Status.ACCEPTED).exclude(claimed_by="")
+    claims = claimed.order_by().values_list("claimed_by", flat=True).distinct()
+    orphaned = [claim for claim in claims if owners.is_dead(claim.partition("/")[0])]
+    return claimed.filter(claimed_by__in=orphaned).update(claimed_by="", sweep_at=F("accepted_at")) if orphaned else 0
+
+
+def queue_is_lost() -> int:
+    """The broker has forgotten what was published: what has not ended is due again. Returns how many requests."""
+    now = timezone.now()
+    return RateRequest.objects.filter(status__in=UNFINISHED, sweep_at__gt=now, published_at__isnull=False).update(
+        sweep_at=F("accepted_at"), claimed_by=""
+    )
+
+
+def status_of(request_id: str | UUID) -> str | None:
+    """None where there is no such request."""
+    return RateRequest.objects.filter(pk=request_id).values_list("status", flat=True).first()
 
 
 def start_fetching(request_id: str | UUID) -> bool:
-    """A fetch task has begun, for the first time or again."""
+    """A fetch task has begun, for the first time or again. False where its request needs none (any more)."""
     now = timezone.now()
     return bool(
         _unfinished(request_id)
@@ -89,40 +148,39 @@ def retry_later(request_id: str | UUID, code: str, error: str, delay: dt.timedel
     return bool(_unfinished(request_id).update(error_code=code, error=error, sweep_at=sweep_at))
 
 
-def leave_to_sweeper(request_id: str | UUID, code: str, error: str) -> bool:
+def publish_again(request_id: str | UUID, code: str, error: str) -> bool:
     """The next step could not be published: no task is left that would go on with this request."""
-    sweep_at = timezone.now() + UNPUBLISHED
-    return bool(_unfinished(request_id).update(error_code=code, error=error, sweep_at=sweep_at))
-
-
-def claim_stuck(request_id: str | UUID, sweep_at: dt.datetime) -> bool:
-    """Take a request that is due since `sweep_at`; of two sweepers one gets it."""
-    rows = _unfinished(request_id).filter(sweep_at=sweep_at)
-    return bool(rows.update(sweep_at=timezone.now() + SWEPT))
+    return bool(_unfinished(request_id).update(error_code=code, error=error, sweep_at=timezone.now()))
 
 
 def start_notifying(request_id: str | UUID, text: str, rate: dict[str, Any]) -> dt.datetime | None:
     """Claim the right to send, written before anything is sent.
 
     Returns the end of the lease (which is also the claim's name for `release`), or None where the request has
-    ended or another task holds the claim: `RateRequest.lease_until` tells which.
+    ended or another task holds the claim: `lease_of` tells which. A claim whose lease is over, or whose process is
+    known to be dead, is taken over: the message may be out already, so that is counted.
     """
     now = timezone.now()
-    until = now + run_time()
-    claimed = (
-        _unfinished(request_id)
-        .filter(Q(lease_until=None) | Q(lease_until__lte=now))
-        .update(
-            status=Status.NOTIFYING,
-            notifying_at=Coalesce(F("notifying_at"), now),
-            notify_attempts=F("notify_attempts") + 1,
-            lease_until=until,
-            sweep_at=until + GRACE,
-            text=text,
-            **rate,
-        )
-    )
-    return until if claimed else None
+    changes = {
+        "status": Status.NOTIFYING,
+        "notifying_at": Coalesce(F("notifying_at"), now),
+        "notify_attempts": F("notify_attempts") + 1,
+        "lease_until": now + run_time(),
+        "sender": owners.me(),
+        "sweep_at": now + run_time() + GRACE,
+        "text": text,
+        **rate,
+    }
+    if _unfinished(request_id).filter(lease_until=None).update(**changes):
+        return now + run_time()
+    held = _unfinished(request_id).values_list("lease_until", "sender").first()
+    if held is None or held[0] is None or not (held[0] <= now or owners.is_dead(held[1])):
+        return None
+    left = _unfinished(request_id).filter(lease_until=held[0], sender=held[1])
+    if not left.update(**changes, possible_repeats=F("possible_repeats") + 1):
+        return None
+    log.warning("request %s: an earlier try may have sent it already (until %s by %s)", request_id, *held)
+    return now + run_time()
 
 
 def lease_of(request_id: str | UUID) -> dt.datetime | None:
@@ -130,11 +188,13 @@ def lease_of(request_id: str | UUID) -> dt.datetime | None:
     return _unfinished(request_id).values_list("lease_until", flat=True).first()
 
 
-def release(request_id: str | UUID, lease: dt.datetime) -> bool:
-    """Nothing was sent: let the next try claim at once."""
-    return bool(_unfinished(request_id).filter(lease_until=lease).update(lease_until=None))
+def release(request_id: str | UUID, lease: dt.datetime, maybe_sent: bool = False) -> bool:
+    """Let the next try claim at once. With `maybe_sent` it counts as a possible repeat."""
+    until = timezone.now() if maybe_sent else None
+    return bool(_unfinished(request_id).filter(lease_until=lease).update(lease_until=until))
 
 
+@metrics.ends("delivered")
 def deliver(request_id: str | UUID) -> bool:
     """The message has arrived, whatever the row said before: a person has it now."""
     return bool(
@@ -151,6 +211,7 @@ def deliver(request_id: str | UUID) -> bool:
     )
 
 
+@metrics.ends("failed")
 def fail(request_id: str | UUID, code: str, error: str) -> bool:
     """The request ends without a message. Never takes back a delivery."""
     return bool(
@@ -165,13 +226,15 @@ def fail(request_id: str | UUID, code: str, error: str) -> bool:
     )
 
 
+@metrics.accepts
 def accept_again(request_id: str | UUID) -> bool:
-    """Begin a failed request anew; the caller publishes it once this is committed."""
+    """Begin a failed request anew: it is due, the relay publishes it."""
     now = timezone.now()
     return bool(
         RateRequest.objects.filter(pk=request_id, status=Status.FAILED).update(
             status=Status.ACCEPTED,
             accepted_at=now,
+            trace=trace.current(),
             fetching_at=None,
             notifying_at=None,
             finished_at=None,
@@ -187,7 +250,8 @@ def accept_again(request_id: str | UUID) -> bool:
             published_at=None,
             error_code="",
             error="",
-            sweep_at=now + UNPUBLISHED,
+            sweep_at=now,
+            claimed_by="",
         )
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError
 
-from notifier import delivery, failures, sweeper
+from notifier import delivery, failures, relay, requests
 from notifier.purge import purge as purge_old_requests
 
 # Of one message where the database is away: over an hour.
@@ -13,13 +13,19 @@ MAX_RETRIES = 20
 
 
 @shared_task(bind=True, ignore_result=True, max_retries=None)
-def notify(self: Task, result: dict[str, Any], request_id: str) -> None:
-    """Tell the person the rate that `rates.tasks.fetch_rate` found.
+def notify(self: Task, result: dict[str, Any], request_id: str, sent: bool = False) -> None:
+    """Tell the person the rate that `rates.tasks.fetch_rate` found. With `sent` they know it, it is to be written down.
 
     The row counts the tries and ends them (delivery.MAX_ATTEMPTS), so that a re-published task has no new ones.
     """
     try:
-        delivery.deliver(result, request_id)
+        if sent:
+            requests.deliver(request_id)
+        else:
+            delivery.deliver(result, request_id)
+    except delivery.NotWrittenDown as error:
+        countdown = delivery.pause(self.request.retries + 1, None)
+        raise self.retry(kwargs={"sent": True}, exc=error, countdown=countdown, max_retries=MAX_RETRIES) from error
     except delivery.TryAgain as again:
         raise self.retry(exc=again, countdown=again.delay) from None
     except (OperationalError, InterfaceError) as error:
@@ -36,8 +42,9 @@ def give_up(request: Any, error: BaseException, traceback: Any, request_id: str)
 
 @shared_task(ignore_result=True)
 def sweep() -> int:
-    """Publish the requests that are stuck again. Returns how many. Beat runs it (the admin shows when)."""
-    return sweeper.sweep()
+    """What the relay does, should none be there: publish the requests that are due. Returns how many. Beat runs it
+    (the admin shows when)."""
+    return relay.publish_due().published
 
 
 @shared_task(ignore_result=True)

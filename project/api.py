@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path, re_path
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -47,7 +47,7 @@ router.register("currencies", CurrencyViewSet, basename="currency")
 urlpatterns = [
     *router.urls,
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     # In the client's format, not Django's page. Only with the slash at the end: without it, it is added first.
     re_path(r"^.*/$", Nothing.as_view(), name="nothing"),
 ]

@@ -16,6 +16,25 @@ TIMEOUT_SECONDS = 2.0
 HOWTO = "bin/run starts all of it"
 
 
+_migrated = False
+
+
+def migrated_database() -> str:
+    """The same, asked often: once the migrations are seen to be applied, only whether the database answers."""
+    global _migrated
+    if not _migrated:
+        reason = database()
+        _migrated = not reason
+        return reason
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        connection.close()
+        return f"the database does not answer (DATABASE_URL): {_one_line(error)}"
+    return ""
+
+
 def database() -> str:
     """What is wrong with the database, "" where nothing is."""
     try:
@@ -30,22 +49,22 @@ def database() -> str:
     return ""
 
 
-def kafka() -> str:
+def kafka(timeout: float = TIMEOUT_SECONDS) -> str:
     errors = []
     for server in settings.KAFKA_BOOTSTRAP_SERVERS:
         host, _, port = server.rpartition(":")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), TIMEOUT_SECONDS).close()
+            socket.create_connection((host.strip("[]"), int(port)), timeout).close()
             return ""
         except (OSError, ValueError) as error:
             errors.append(f"{server}: {_one_line(error)}")
     return f"Kafka does not answer (KAFKA_BOOTSTRAP_SERVERS): {'; '.join(errors)}. {HOWTO}"
 
 
-def redis_server() -> str:
+def redis_server(timeout: float = TIMEOUT_SECONDS) -> str:
     try:
         client = redis.Redis.from_url(
-            settings.REDIS_URL, socket_connect_timeout=TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS
+            settings.REDIS_URL, socket_connect_timeout=timeout, socket_timeout=timeout, retry=None
         )
         with client:
             client.ping()
@@ -59,12 +78,18 @@ def _one_line(error: BaseException) -> str:
 
 
 def before_celery_command(sender: Any, options: dict[str, Any], **_: Any) -> None:
-    """Ends `celery … worker` and `celery … beat` (exit 1) where they can't work; connected in project.celery."""
-    if sender.__name__ not in ("worker", "beat") or options.get("unchecked"):
+    """Ends `celery … worker`, `beat`, `purge` and `call` (exit 1) where they can't work; connected in project.celery.
+
+    Celery's other commands say by themselves, in a line, that the broker is away.
+    """
+    if options.get("unchecked"):
         return
-    django.setup()
-    _tell(redis_server)  # no task waits for Redis, see project.results
-    _need(database, kafka)
+    if sender.__name__ in ("worker", "beat"):
+        django.setup()
+        _tell(redis_server)  # no task waits for Redis, see project.results
+        _need(database, kafka)
+    elif sender.__name__ in ("purge", "call"):
+        _need(kafka)
 
 
 def before_manage_command(command: str) -> None:

@@ -4,9 +4,14 @@ The order of precedence: the process' environment, then `.env`, then `var/run.en
 that a running `bin/run` has started, so that plain `manage.py` and `celery` commands join them).
 """
 
+import os
+from datetime import timedelta
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from project import confidential, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -15,11 +20,14 @@ env = environ.Env()
 for env_file in env.list("ENV_FILES", default=[str(BASE_DIR / ".env"), str(VAR_DIR / "run.env")]):
     if Path(env_file).is_file():
         env.read_env(env_file)
+# Secrets may be in files: SECRET_KEY_FILE, BOT_TOKEN_FILE …, see project.confidential.
+confidential.read_files(os.environ)
 
 # --- Django ---------------------------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
+SECRET_KEY_IS_GIVEN = bool(SECRET_KEY)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 if not SECRET_KEY:
@@ -27,6 +35,34 @@ if not SECRET_KEY:
     from django.core.management.utils import get_random_secret_key
 
     SECRET_KEY = get_random_secret_key()
+
+# The password of the user `admin` that `manage.py prepare` makes.
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", default="")
+
+# Others can reach the site, by HTTPS alone, which a proxy before it speaks: see docs/operations.md. The proxy's word
+# on that is taken where FORWARDED_ALLOW_IPS, a setting of gunicorn's, names its address.
+SECURE = env.bool("SECURE", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31536000) if SECURE else 0
+# Of the whole domain only its owner can decide.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+
+# Who guesses a password at the admin's login is locked out for a while, counted in the database: a login needs that
+# anyway, and nothing else. https://django-axes.readthedocs.io/en/latest/4_configuration.html
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURES", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKOUT_MINUTES", default=15))
+# Both together: by the name alone anybody could lock the admin out.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "project.proxies.client_address"
+# How many proxies of ours stand before web, each of which adds an address to X-Forwarded-For.
+NUM_PROXIES = env.int("NUM_PROXIES", default=0)
 
 INSTALLED_APPS = [
     "project.admin_config.AdminConfig",
@@ -36,17 +72,24 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    # Before the applications whose templates it replaces.
+    "project",
+    "axes",
     "django_celery_beat",
     "django_filters",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "project",
     "rates",
     "notifier",
 ]
 
 MIDDLEWARE = [
+    "project.health.HealthMiddleware",
+    "project.trace.TraceMiddleware",
+    "project.metrics.web.MetricsMiddleware",
+    "project.headers.HeadersMiddleware",
+    "project.unavailable.DatabaseAwayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -55,7 +98,16 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+
+# Without secrets; see project.logs. Parts start with INFO (bin/start), other commands tell warnings only.
+LOG_FORMAT = env.str("LOG_FORMAT", default="console")
+if LOG_FORMAT not in logs.FORMATTERS:
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}: use one of {', '.join(logs.FORMATTERS)}")
+LOG_LEVEL = env.str("LOG_LEVEL", default="WARNING").upper()
+LOGGING = logs.config(LOG_LEVEL)
+DEFAULT_EXCEPTION_REPORTER_FILTER = "project.error_pages.ReporterFilter"
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -86,8 +138,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     VAR_DIR.mkdir(exist_ok=True)
 else:
-    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+    # Seconds: a machine that is away answers nothing at all, and a POST must not wait for it.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+# Opening one, SQLite's too, takes longer than the queries of a POST or a task.
+DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -105,6 +160,7 @@ STATIC_ROOT = env.str("STATIC_ROOT", default="") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 
 REST_FRAMEWORK = {
+    "NUM_PROXIES": NUM_PROXIES,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -147,6 +203,8 @@ TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org
 TELEGRAM_TIMEOUT_SECONDS = env.int("TELEGRAM_TIMEOUT_SECONDS", default=10)
 # "telegram", "console", "memory" or the dotted path of a backend class.
 NOTIFIER_BACKEND = env.str("NOTIFIER_BACKEND", default="telegram" if BOT_TOKEN else "console")
+# So many requests may be on their way; beyond that a POST gets 503.
+MAX_BACKLOG = env.int("MAX_BACKLOG", default=100000)
 # The language of the messages: "ru" or "en".
 NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
 
@@ -157,12 +215,16 @@ REQUESTS_KEPT_DAYS = env.int("REQUESTS_KEPT_DAYS", default=90)
 
 CELERY_BROKER_URL = ";".join(f"kafka://{host}" for host in KAFKA_BOOTSTRAP_SERVERS)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # kombu's own way of connecting for a publish: it would try for six seconds, in the middle of a POST.
+    # kombu's own way of connecting for a publish: it would try for six seconds. Who publishes here tries again itself.
     **{"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5},
+    # A task's message has about 2 kB: what is much larger is none of ours.
+    "max_message_bytes": 256 * 1024,
+    # By name: `celery inspect stats` shows these options.
+    "signing_key": "env:TASK_SIGNING_KEY" if env.str("TASK_SIGNING_KEY", default="") else "",
     **env.json("KAFKA_TRANSPORT_OPTIONS", default={}),
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# See project.results: no task and no POST waits for Redis. The times are seconds.
+# See project.results: no task waits for Redis. The times are seconds.
 CELERY_RESULT_BACKEND = f"project.results:RedisBackend+{REDIS_URL}"
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2.0
 CELERY_REDIS_SOCKET_TIMEOUT = 5.0
@@ -180,8 +242,15 @@ CELERY_TASK_TRACK_STARTED = False
 CELERY_TASK_SOFT_TIME_LIMIT = env.int("TASK_SOFT_TIME_LIMIT_SECONDS", default=30)
 CELERY_TASK_TIME_LIMIT = env.int("TASK_TIME_LIMIT_SECONDS", default=40)
 CELERY_WORKER_PREFETCH_MULTIPLIER = env.int("WORKER_PREFETCH_MULTIPLIER", default=4)
+CELERY_WORKER_CONSUMER = "project.kafka.worker:Consumer"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "project.beat:Scheduler"
 # After a pause of beat, a run is caught up with only if it was due less than this many seconds ago.
 CELERY_BEAT_CRON_STARTING_DEADLINE = 300
 CELERY_TIMEZONE = "UTC"
+
+# --- What must be seen nowhere, neither in logs nor on error pages: project.redaction takes it out ------------------
+
+CONFIDENTIAL = confidential.values(lambda name: env.str(name, default=""), CELERY_BROKER_TRANSPORT_OPTIONS)
+if SECRET_KEY not in CONFIDENTIAL:
+    CONFIDENTIAL.append(SECRET_KEY)

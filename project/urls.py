@@ -18,3 +18,5 @@ urlpatterns = [
     # The address of the service that this project grew out of: no trailing slash and no redirect.
     path("currency-info", RateRequestViewSet.as_view({"post": "create"}), name="currency-info"),
 ]
+
+handler500 = "project.unavailable.server_error"

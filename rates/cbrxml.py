@@ -49,6 +49,9 @@ def _checked_encoding(body: bytes) -> str:
         raise BadSheet("it is empty")
     if start.startswith((b"<!doctype html", b"<html")):
         raise BadSheet("an HTML page instead of XML, perhaps a splash page against bots")
+    if b"\0" in body:
+        # UTF-16 or UTF-32, which the parser would recognise, and in which a document type looks different.
+        raise BadSheet("not in the CBR's encoding: it has null bytes")
     if not start.startswith(b"<"):
         raise BadSheet("not XML")
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:

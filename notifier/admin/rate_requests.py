@@ -58,7 +58,7 @@ class RateRequestAdmin(admin.ModelAdmin):
         (None, {"fields": ["id", "currency_char_code", "telegram_id", "status", "rate", "text"]}),
         ("Time", {"fields": ["created", "accepted", "fetching", "notifying", "finished", "total", "steps"]}),
         ("Error", {"fields": ["attempts", "error_code", "error"]}),
-        ("Queue", {"fields": ["publishes", "published_at", "lease_until", "sweep_at"]}),
+        ("Queue", {"fields": ["publishes", "published_at", "lease_until", "sweep_at", "possible_repeats"]}),
     ]
     list_filter = ["status", CurrencyFilter, "created_at", ErrorFilter]
     search_fields = ["id", "currency_char_code", "telegram_id"]

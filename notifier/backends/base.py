@@ -12,11 +12,15 @@ class PermanentError(Exception):
 
 
 class TemporaryError(Exception):
-    """Another try may succeed, not before `retry_after` seconds where the other side has said so."""
+    """Another try may succeed, not before `retry_after` seconds where the other side has said so.
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    `maybe_sent`: it was not answered, so the message may be out. Another try may then repeat it.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, maybe_sent: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.maybe_sent = maybe_sent
 
 
 class Backend(abc.ABC):

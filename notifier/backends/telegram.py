@@ -39,7 +39,7 @@ class _Sender:
         try:
             return future.result(settings.TELEGRAM_TIMEOUT_SECONDS + SLACK)
         except TimeoutError as error:
-            raise TemporaryError("Telegram gave no answer in time") from error
+            raise TemporaryError("Telegram gave no answer in time", maybe_sent=True) from error
         finally:
             # Also where the task's soft time limit broke the wait: nothing may go on in the background.
             future.cancel()

@@ -36,6 +36,8 @@ def translated() -> Iterator[None]:
         raise PermanentError(_code(error), error.message) from None
     except telegram.TelegramMigrateToChat as error:
         raise PermanentError("migrated", error.message) from None
+    except telegram.TelegramNetworkError as error:
+        raise TemporaryError(error.message, maybe_sent=getattr(error, "maybe_sent", True)) from None
     except telegram.TelegramAPIError as error:
         # 5xx, no connection, cut connection, no answer in time, an answer that isn't the Bot API's.
         raise TemporaryError(error.message) from None

@@ -9,10 +9,20 @@ from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import ClientDecodeError, TelegramNetworkError
+from aiohttp import ClientConnectorError, ConnectionTimeoutError
 from django.conf import settings
 
 # Of an answer that isn't the Bot API's: enough to see what it is (a proxy's page …).
 QUOTED = 200
+NEVER_CONNECTED = (ClientConnectorError, ConnectionTimeoutError)
+
+
+class NetworkError(TelegramNetworkError):
+    """`maybe_sent`: there was a connection and no answer, so the message may be out."""
+
+    def __init__(self, method: Any, message: str, cause: BaseException | None = None) -> None:
+        super().__init__(method, message)
+        self.maybe_sent = cause is not None and not isinstance(cause, NEVER_CONNECTED)
 
 
 class Session(AiohttpSession):
@@ -21,10 +31,10 @@ class Session(AiohttpSession):
         try:
             return await super().make_request(bot, method, timeout)
         except TelegramNetworkError as error:
-            raise TelegramNetworkError(method, _redacted(error.message, bot)) from None
+            raise NetworkError(method, _redacted(error.message, bot), error.__cause__) from None
         except ClientDecodeError as error:
             content = _redacted(str(error.data), bot)[:QUOTED]
-            raise TelegramNetworkError(method, f"not the Bot API's answer: {content!r}") from None
+            raise NetworkError(method, f"not the Bot API's answer: {content!r}") from None
 
 
 def _redacted(text: str, bot: Bot) -> str:

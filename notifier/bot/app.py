@@ -9,8 +9,10 @@ from aiogram import BaseMiddleware, Bot, Dispatcher
 from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter, TelegramServerError
 from aiogram.types import TelegramObject
 
+from notifier import metrics
 from notifier.backends.telegram_session import make_bot
 from notifier.bot import basics, rates
+from project import ready
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +34,13 @@ class InHand(BaseMiddleware):
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
+        result = "error"
         try:
-            return await handler(event, data)
+            answer = await handler(event, data)
+            result = "ok"
+            return answer
         finally:
+            metrics.UPDATES.labels(result).inc()
             self.tasks.discard(task)
 
     async def finish(self) -> None:
@@ -54,9 +60,10 @@ async def run() -> None:
     """Serve until a signal. Raises aiogram's TelegramUnauthorizedError or TelegramNotFound for a wrong token."""
     bot, in_hand = make_bot(), InHand()
     try:
-        await reach(bot)
-        await dispatcher(in_hand).start_polling(bot, close_bot_session=False)
-        await in_hand.finish()
+        async with ready.beating():
+            await reach(bot)
+            await dispatcher(in_hand).start_polling(bot, close_bot_session=False)
+            await in_hand.finish()
     finally:
         await bot.session.close()
 

@@ -23,7 +23,7 @@ def delete(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifier", "0002_sweep_schedule"),
+        ("notifier", "0090_trace"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
     ]
     operations = [migrations.RunPython(create, delete)]

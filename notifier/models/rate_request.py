@@ -47,10 +47,17 @@ class RateRequest(models.Model):
     # Confirmed publishes of the chain, and the time of the newest.
     publishes = models.PositiveIntegerField(default=0)
     published_at = models.DateTimeField(null=True)
-    # Until then one notify task has the right to send; nobody else may.
+    # Until then one notify task has the right to send; nobody else may. `sender` is its process (notifier.owners).
     lease_until = models.DateTimeField(null=True)
-    # When the sweeper takes this request for stuck, unless a step moves it on. None once it has ended.
+    sender = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # Deliveries that may have been repeats: an earlier one began, and nobody wrote down how it ended.
+    possible_repeats = models.PositiveIntegerField(default=0, db_default=0)
+    # When the relay publishes this request (again), unless a step moves it on. None once it has ended.
     sweep_at = models.DateTimeField(null=True)
+    # The relay that is just publishing it, with the number of its batch.
+    claimed_by = models.CharField(max_length=100, blank=True, default="", db_default="")
+    # The X-Request-ID of who asked (project.trace): it goes on in the logs of its tasks.
+    trace = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-created_at"]
@@ -65,6 +72,11 @@ class RateRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.currency_char_code} → {self.telegram_id} ({self.status})"
+
+    def task_id(self, step: str) -> str:
+        """The id of a step's task. A publish whose outcome is unknown is tried again under the same ids, one that was
+        confirmed gives way to new ones."""
+        return str(uuid.uuid5(self.pk, f"{step} {self.accepted_at.timestamp():.6f} {self.publishes}"))
 
     @property
     def told(self) -> "RateRequest | None":

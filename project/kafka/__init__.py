@@ -54,8 +54,8 @@ on it. docs/transport.md lists the rights that workers, clients and operators ne
 Options
 =======
 All in ``broker_transport_options``, checked before anything is connected. Times are in seconds. A name with a dot is a
-setting of librdkafka and goes to the clients that it is for (``"ssl.ca.location"``, ``"linger.ms"``, …), but for those
-that a promise above rests on.
+setting of librdkafka and goes to the clients that it is for (``"ssl.ca.location"``, ``"linger.ms"``, …), which check it
+when they are made; those that a promise above rests on (``acks``, ``enable.auto.commit``, …) are refused.
 
 ``topic_prefix`` (``""``)
     Before the name of every topic, for applications that share a cluster.
@@ -92,8 +92,17 @@ that a promise above rests on.
 ``max_buffered`` (256)
     Messages of a queue that wait in a worker beyond its prefetch limit.
 ``dead_letter_suffix`` (``".dead"``)
-    Records that are no messages, and messages past the delivery limit, go to ``<topic><suffix>``, with the reason,
-    their origin, the time and the number of deliveries in the headers.
+    Records that are no messages, messages past the delivery limit, and what a worker rejects without putting it back
+    (a task that it doesn't know, ``Reject``) go to ``<topic><suffix>``, with the reason, their origin, the time and the
+    number of deliveries in the headers. What Celery can't decode does so too with
+    ``worker_consumer = "project.kafka.worker:Consumer"``; Celery's own acknowledges it.
+``max_message_bytes`` (0)
+    A longer record goes to the dead letters unread; 0 is no limit but the brokers' own.
+``signing_key`` (``""``)
+    Messages are signed with it (HMAC-SHA256), and those that aren't go to the dead letters, or, of remote control,
+    nowhere. Several keys, separated by blanks, while one replaces another: the first signs, each is accepted. Give it
+    to the clients first, then to the workers. ``env:NAME`` takes it from a variable of the environment: what stands in
+    the options themselves is shown to everybody by ``celery inspect stats``.
 ``trim`` (True)
     Delete what every group of a queue has consumed, now and then and when a worker leaves. Needs the rights Delete on
     the topics, and Describe on the cluster and on all groups. Without them, or with False, the topics grow.

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from kombu.exceptions import OperationalError
 
+from . import meter
 from .consumer import GroupConsumer, Member, Record, join_all
 from .errors import BrokerUnavailable, MessageTooLarge
 from .expiry import published_at
@@ -184,10 +185,14 @@ class Channel(ListeningChannel):
         if 0 < self.options.delivery_limit <= deliveries:
             self._dead_letter(record, f"delivered {deliveries} times without an end")
             return None
+        if 0 < self.options.max_message_bytes < len(record.value):
+            self._dead_letter(record, f"{len(record.value)} bytes, more than max_message_bytes")
+            return None
         try:
-            raw = decode(record.value)
+            raw = decode(record.value, self.options.keys)
             if self._has_expired(queue, raw, record.timestamp, record.headers):
                 record.finish()
+                meter.count("expired", record.topic)
                 return None
             info = raw["properties"]["delivery_info"]
             info["redelivered"] = record.redelivered or info.get("redelivered", False)
@@ -196,6 +201,9 @@ class Channel(ListeningChannel):
         except Exception as error:  # noqa: BLE001  (whatever is wrong with one record, those behind it must go on)
             self._dead_letter(record, f"{type(error).__name__}: {error}")
             return None
+        meter.count("delivered", record.topic)
+        if info["redelivered"] or deliveries:
+            meter.count("redelivered", record.topic)
         if no_ack:
             record.finish()
         else:
@@ -210,7 +218,8 @@ class Channel(ListeningChannel):
             (PUBLISHED, str(published_at(record.timestamp, record.headers)).encode()),
             self._sequence(),
         ]
-        self._producer.send(record.topic, encode(raw), headers)
+        self._producer.send(record.topic, encode(raw, self.options.keys), headers)
+        meter.count("requeued", record.topic)
 
     def _dead_letter(self, record: Record, reason: str) -> None:
         """Keep a record that nobody can handle, or that kills who does, where it can be looked at: those behind it
@@ -232,12 +241,13 @@ class Channel(ListeningChannel):
             record.consumer.put_back(record)
             raise BrokerUnavailable(f"a record can't be kept in {topic}: {error}") from error
         record.finish()
+        meter.count("dead_lettered", record.topic)
         logger.error("a record went to %s: %s (from %s)", topic, reason, origin)
 
     @property
     def qos(self) -> QoS:
         if self._qos is None:
-            self._qos = QoS(self._requeue)
+            self._qos = QoS(self._requeue, self._dead_letter)
         return self._qos
 
     def basic_recover(self, requeue: bool = False) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .signing import opened
+
 if TYPE_CHECKING:
     from .dead import Letter
     from .operate import Operator
@@ -225,7 +227,7 @@ def _content(letter: Letter) -> dict[str, Any]:
     """The record itself, as readable as it can be."""
     value = _readable(letter.value)
     try:
-        message = json.loads(value or "")
+        message = json.loads(opened((value or "").encode()) or b"")
     except ValueError:
         message = None
     body = message.get("body") if isinstance(message, dict) else None

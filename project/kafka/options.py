@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ssl import CERT_NONE
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import ParseResult, unquote, urlparse
 
 from .errors import ConfigurationError
+from .signing import SHORTEST_KEY, keys_of
 
 #: What kombu and Celery themselves put among the transport options.
 FOREIGN_OPTIONS = frozenset(
@@ -44,7 +46,7 @@ OWN_SETTINGS = {
 #: Keys of `broker_use_ssl`, with or without `ssl_` before them.
 TLS_FILES = {"ca_certs": "ssl.ca.location", "certfile": "ssl.certificate.location", "keyfile": "ssl.key.location"}
 #: Where zero or less means something.
-LEAST = {"replication_factor": -1, "delivery_limit": 0, "delay_after": 0.0}
+LEAST = {"replication_factor": -1, "delivery_limit": 0, "delay_after": 0.0, "max_message_bytes": 0}
 CHOICES = {"protocol": ("classic", "consumer")}
 
 
@@ -68,6 +70,9 @@ class Options:
     delay_after: float = 10.0
     dead_letter_suffix: str = ".dead"
     trim: bool = True
+    max_message_bytes: int = 0
+    #: Not in the repr.
+    signing_key: str = field(default="", repr=False)
     #: Not in the repr: passwords may be among them.
     librdkafka: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -90,7 +95,14 @@ class Options:
                     f"unknown transport option {name!r}: the own ones are {', '.join(sorted(known))}; "
                     "librdkafka's have a dot in their name"
                 )
+        own["signing_key"] = _from_environment(own.get("signing_key", ""))
+        if any(len(key) < SHORTEST_KEY for key in keys_of(own["signing_key"])):
+            raise ConfigurationError(f"transport option signing_key: a key has at least {SHORTEST_KEY} characters")
         return cls(**own, librdkafka=settings)
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        return keys_of(self.signing_key)
 
     @property
     def static(self) -> bool:
@@ -101,7 +113,7 @@ class Options:
     @property
     def key(self) -> str:
         """The same for the same options; not to be shown, it has the passwords."""
-        return f"{self!r} {settings_key(self.librdkafka)}"
+        return f"{self!r} {self.signing_key} {settings_key(self.librdkafka)}"
 
     def client_config(self, hosts: str, credentials: Mapping[str, Any]) -> dict[str, Any]:
         return {"bootstrap.servers": hosts, **credentials, **self._settings(())}
@@ -162,6 +174,16 @@ class Options:
         return {name: value for name, value in self.librdkafka.items() if not name.startswith(special)}
 
 
+def _from_environment(text: str) -> str:
+    """`env:NAME` stands for that variable."""
+    prefix, _, name = text.partition("env:")
+    if prefix or not name:
+        return text
+    if not (value := os.environ.get(name, "")):
+        raise ConfigurationError(f"transport option signing_key is {text}, and there is no such variable")
+    return value
+
+
 def _librdkafka_setting(name: str, value: Any) -> Any:
     if name in OWN_SETTINGS:
         raise ConfigurationError(f"{name} can't be set: {OWN_SETTINGS[name]}")
@@ -171,7 +193,8 @@ def _librdkafka_setting(name: str, value: Any) -> Any:
 def _typed(name: str, value: Any, default: Any) -> Any:
     kind = type(default)
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, (int, float) if kind is float else kind):
-        raise ConfigurationError(f"transport option {name} must be {kind.__name__}, not {value!r}")
+        shown = "that" if name == "signing_key" else repr(value)
+        raise ConfigurationError(f"transport option {name} must be {kind.__name__}, not {shown}")
     if name in CHOICES and value not in CHOICES[name]:
         raise ConfigurationError(f"transport option {name} must be one of {', '.join(CHOICES[name])}, not {value!r}")
     if kind in (int, float) and value < LEAST.get(name, 1 if kind is int else 1e-9):

@@ -14,6 +14,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from . import meter
 from .errors import REJOINING
 from .metadata import METADATA_BYTES
 from .offsets import PartitionTracker
@@ -153,9 +154,11 @@ class Partitions:
         reason = error or next((part.error for part in failed), None)
         if reason is None:
             self._failures = 0
+            meter.count("committed", self.topic)
             if self._trimmer is not None:
                 self._trimmer.committed(partitions)
             return
+        meter.count("commit_failed", self.topic)
         if reason.code() == KafkaError.FENCED_INSTANCE_ID:
             self.fenced = True
         if reason.code() == KafkaError.OFFSET_METADATA_TOO_LARGE:
@@ -250,6 +253,7 @@ class Partitions:
             for number in going:
                 self._lost[number] = self.trackers.pop(number)
                 self.unmarked.discard(number)
+        meter.count("partitions_lost", self.topic, len(going))
         logger.warning("%s: lost %d partitions; what runs of them may run twice", self.topic, len(going))
 
     def _going(self, partitions: list[TopicPartition]) -> list[int]:

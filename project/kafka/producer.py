@@ -21,12 +21,14 @@ from typing import Any
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 from kombu.exceptions import OperationalError
 
+from . import meter
 from .errors import UNKNOWN, MessageTooLarge, PublishFailed, checked, publish_error
 from .groups import QUIET
 from .options import settings_key
 from .quiet import Repeats
 from .records import Headers
 from .shared import PerProcess
+from .together import Finish, current
 from .topics import QUEUE, Kind, Topics
 
 logger = logging.getLogger(__name__)
@@ -149,8 +151,23 @@ class ConfirmedProducer:
     def send(self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None) -> int:
         """Store one message; returns its timestamp (ms since 1970: the broker's, where the topic is set so).
 
-        Raises MessageTooLarge or PublishFailed, and BrokerUnavailable for a new topic.
+        Raises MessageTooLarge or PublishFailed, and BrokerUnavailable for a new topic. Among others (together.py) it
+        only begins, and the timestamp is 0.
         """
+        if (item := current()) is not None:
+            item.add(self.begin(topic, value, headers, key))
+            return 0
+        began = time.monotonic()
+        try:
+            timestamp = self._send(topic, value, headers, key)
+        except OperationalError:
+            meter.count("publish_failed", topic)
+            raise
+        meter.count("published", topic)
+        meter.time("publish", topic, time.monotonic() - began)
+        return timestamp
+
+    def _send(self, topic: str, value: bytes | None, headers: Headers | None, key: bytes | None) -> int:
         deadline = time.monotonic() + self._timeout
         while True:
             client = self._client
@@ -175,6 +192,26 @@ class ConfirmedProducer:
             logger.warning("not sent to %s: %s", topic, error)
         self._client.serve()
 
+    def begin(
+        self, topic: str, value: bytes | None, headers: Headers | None = None, key: bytes | None = None
+    ) -> Finish:
+        """Send one message; what is returned waits for its confirmation and says what went wrong. Raises as `send`."""
+        client, delivery, began = self._client, Delivery(), time.monotonic()
+        deadline = began + self._timeout + 1.0
+        self._begin(client, delivery, topic, value, headers, key)
+
+        def finish() -> OperationalError | None:
+            client.wait(delivery, deadline)
+            if (error := delivery.answer) is None:
+                meter.count("published", topic)
+                meter.time("publish", topic, time.monotonic() - began)
+                return None
+            meter.count("publish_failed", topic)
+            self._after_failure(client, topic, error)
+            return publish_error(error, topic, len(value or b""))
+
+        return finish
+
     def send_all(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """Store many at once, and say of each what became of it. Raises nothing, and takes about `publish_timeout` at
         the most."""
@@ -193,6 +230,7 @@ class ConfirmedProducer:
                 if (error := outcome.answer) is not None:
                     self._after_failure(client, message.topic, error)
                     outcome.failure = publish_error(error, message.topic, len(message.value or b""))
+            meter.count("published" if outcome.failure is None else "publish_failed", message.topic)
         return outcomes
 
     def _attempt(

@@ -8,9 +8,14 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
+from . import meter
 from .consumer import Record
 
 logger = logging.getLogger(__name__)
+
+
+#: Why a message is among the dead letters that a worker has rejected: the worker's log says more.
+REJECTED = "rejected by the application, not to be put back (a task that it does not know, or Reject)"
 
 
 class QoS:
@@ -19,8 +24,9 @@ class QoS:
     Messages may be acknowledged from any thread, in any order.
     """
 
-    def __init__(self, requeue: Callable[[Record, Any], None]) -> None:
+    def __init__(self, requeue: Callable[[Record, Any], None], bury: Callable[[Record, str], None]) -> None:
         self.prefetch_count = 0
+        self._bury = bury
         self._requeue = requeue
         self._delivered: dict[int, tuple[Record, Any]] = {}
 
@@ -32,6 +38,7 @@ class QoS:
 
     def append(self, message: Any, delivery_tag: int, record: Record) -> None:
         self._delivered[delivery_tag] = record, message
+        meter.change("in_flight", record.topic, 1)
 
     def get(self, delivery_tag: int) -> Any:
         return self._delivered[delivery_tag][1]
@@ -40,15 +47,21 @@ class QoS:
         entry = self._delivered.pop(delivery_tag, None)
         if entry is not None:
             entry[0].finish()
+            meter.count("acknowledged", entry[0].topic)
+            meter.change("in_flight", entry[0].topic, -1)
 
     def reject(self, delivery_tag: int, requeue: bool = False) -> None:
-        """Finish the message; with `requeue` after a copy is safely at the end of its queue."""
+        """Finish the message, after a copy is safely among the dead letters, or at the end of its queue (`requeue`)."""
         if requeue:
             entry = self._delivered.get(delivery_tag)
             if entry is not None and not self._stored_again(*entry):
                 del self._delivered[delivery_tag]
+                meter.change("in_flight", entry[0].topic, -1)
                 return
-        self.ack(delivery_tag)
+            self.ack(delivery_tag)
+        elif (rejected := self._delivered.pop(delivery_tag, None)) is not None:
+            meter.change("in_flight", rejected[0].topic, -1)
+            self._bury(rejected[0], REJECTED)
 
     def _stored_again(self, record: Record, message: Any) -> bool:
         """Whether a copy is at the end of the queue. Otherwise the record itself comes again, here and at once."""
@@ -67,4 +80,6 @@ class QoS:
 
     def clear(self) -> None:
         """Forget all: the group gives what is unfinished to another member."""
-        self._delivered.clear()
+        for delivery_tag in tuple(self._delivered):
+            if (entry := self._delivered.pop(delivery_tag, None)) is not None:
+                meter.change("in_flight", entry[0].topic, -1)

@@ -9,6 +9,8 @@ from typing import Any
 
 from kombu.utils.json import dumps, loads
 
+from .signing import opened, sign
+
 Message = dict[str, Any]
 Headers = list[tuple[str, str | bytes | None]]
 #: A record's header that tells how often its message was handed out before it was put back into its queue.
@@ -42,17 +44,21 @@ def topic_name(prefix: str, queue: str, length: int = TOPIC_LENGTH) -> str:
     return name
 
 
-def encode(message: Message) -> bytes:
-    """The record's value for a message dictionary of kombu."""
+def encode(message: Message, keys: tuple[bytes, ...] = ()) -> bytes:
+    """The record's value for a message dictionary of kombu, signed with the first of the keys."""
     text: str = dumps(message)
-    return text.encode()
+    return sign(text.encode(), keys)
 
 
-def decode(value: bytes) -> Message:
-    """The message dictionary of a record's value. Raises BadRecord for anything else."""
+def decode(value: bytes, keys: tuple[bytes, ...] = ()) -> Message:
+    """The message dictionary of a record's value. Raises BadRecord for anything else, and where there are keys for
+    what is not signed with one of them."""
+    bare = opened(value, keys)
+    if bare is None:
+        raise BadRecord("not signed, or not with a key that is known here")
     try:
         # kombu's own parser calls back for each object; nearly no message needs that, and it takes a third longer.
-        message = loads(value) if TYPED in value else json.loads(value.decode())
+        message = loads(bare) if TYPED in bare else json.loads(bare.decode())
     except (ValueError, TypeError, KeyError, RecursionError, LookupError) as error:
         raise BadRecord(f"not JSON: {error}") from error
     if not isinstance(message, dict):

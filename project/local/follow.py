@@ -12,12 +12,19 @@ PAUSE_SECONDS = 0.2
 
 
 class Follower:
-    """Two threads that end with the process. Silent unless `talks`; calls `at_end` when supervisord has ended."""
+    """Two threads that end with the process. Silent unless `talks`; calls `at_end` when supervisord has ended, and
+    `at_restart` with the name of a part that has died and is started again."""
 
-    def __init__(self, supervisor: Supervisor, messages: bool, at_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        messages: bool,
+        at_end: Callable[[], None],
+        at_restart: Callable[[str], None],
+    ) -> None:
         self.supervisor = supervisor
         self.talks = False
-        self._at_end = at_end
+        self._at_end, self._at_restart = at_end, at_restart
         self._dead: set[str] = set()
         self._file = supervisor.plan.logs / MESSAGES
         self._offset = _size(self._file)
@@ -35,6 +42,7 @@ class Follower:
             elif part in self._dead:
                 self._dead.remove(part)
                 self._tell(f"  {part} is started again (pid {detail})")
+                self._at_restart(part)
         self._at_end()
 
     def _log(self, part: str) -> Path:

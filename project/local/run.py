@@ -25,6 +25,7 @@ GIVEN_SECONDS = 15
 LEFTOVER_SECONDS = 25
 # What plain commands need to join a running bin/run.
 SHARED = ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "SECRET_KEY", "PORT")
+PREPARE, QUEUE_IS_LOST = ["bin/start", "prepare"], "--queue-is-lost"
 # In a private chat with the console: nobody's Telegram id.
 DEMO_ID = 42
 
@@ -75,13 +76,22 @@ class Runner:
             file.unlink()
         self.supervisor = Supervisor(made)
         self.supervisor.start()
-        self.follower = Follower(self.supervisor, messages=not code, at_end=self.signals.wake)
+        self.follower = Follower(
+            self.supervisor, messages=not code, at_end=self.signals.wake, at_restart=self._restarted
+        )
         self._services(made)
         self._share(made)
         self._prepare(made)
         self.supervisor.start_parts()
         self._parts(made)
         self.follower.talks = True
+
+    def _restarted(self, part: str) -> None:
+        """The embedded broker has forgotten what waited in it: the relay publishes that again."""
+        assert self.plan is not None
+        if part == "kafka" and not self.signals.asked:
+            with (self.plan.logs / "prepare.log").open("ab") as log:
+                subprocess.run([*PREPARE, QUEUE_IS_LOST], env=self.plan.env, cwd=ROOT, stdout=log, stderr=log)
 
     def _services(self, made: Plan) -> None:
         for name, port in (("Kafka", made.kafka_port), ("Redis", made.redis_port)):
@@ -109,7 +119,8 @@ class Runner:
         with step("Database", "yours (DATABASE_URL)" if made.env.get("DATABASE_URL") else "var/db.sqlite3") as told:
             with log.open("wb") as output:
                 process = children.spawn(
-                    ["bin/start", "prepare"],
+                    # The embedded broker begins with nothing.
+                    [*PREPARE, QUEUE_IS_LOST] if made.kafka_port else PREPARE,
                     at_parent_death=signal.SIGKILL,
                     env={**made.env, "ADMIN_PASSWORD": self.password},
                     cwd=ROOT,
@@ -132,7 +143,7 @@ class Runner:
         waited: dict[str, Callable[[], bool]] = {
             part: made.ready_file(part).exists for part in made.parts if part not in ("web", "bot")
         }
-        waited["web"] = lambda: http.answers(f"{made.url}/api/v1/")
+        waited["web"] = lambda: http.answers(f"{made.url}/readyz")
         with step("Parts", ", ".join(made.parts)):
             for part, ready in waited.items():
                 self._until(ready, f"{part} (see var/log/{part}.log)", READY_SECONDS)

@@ -137,8 +137,11 @@ class Supervisor:
             yield (
                 f"[program:{name}]\ncommand = {_plain(shlex.join(command))}\ndirectory = {_plain(ROOT)}\n"
                 f"autostart = {str(autostart).lower()}\n"
-                f'environment = READY_FILE="{_plain(self.plan.ready_file(name))}"\n{self._logs(name)}{COMMON}'
+                f"environment = {self._environment(name)}\n{self._logs(name)}{COMMON}"
             )
+
+    def _environment(self, name: str) -> str:
+        return ",".join(f'{key}="{_plain(value)}"' for key, value in self.plan.own_env(name).items())
 
     def _logs(self, name: str) -> str:
         if name == MESSENGER:

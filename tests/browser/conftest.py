@@ -73,7 +73,8 @@ def service(
 
 @pytest.fixture
 def browser(chromium: tuple[str, str], tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """A new browser that nobody has used. Fails a test whose pages asked any other host than 127.0.0.1.
+    """A new browser that nobody has used. Fails a test whose pages asked any other host than 127.0.0.1,
+    or had something in them that their own headers forbid.
 
     What it showed last is kept beside pytest's other temporary files, for a test that failed.
     """
@@ -81,15 +82,17 @@ def browser(chromium: tuple[str, str], tmp_path: Path) -> Iterator[webdriver.Chr
     options.binary_location, driver = chromium
     for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"):
         options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     chrome = webdriver.Chrome(options=options, service=Service(driver))
     try:
         yield chrome
         chrome.save_screenshot(str(tmp_path / "last.png"))
         hosts = asked_hosts(chrome)
+        refused = [entry["message"] for entry in chrome.get_log("browser") if "Security Policy" in entry["message"]]
     finally:
         chrome.quit()
     assert hosts == {"127.0.0.1"}
+    assert not refused
 
 
 def asked_hosts(chrome: webdriver.Chrome) -> set[str]:

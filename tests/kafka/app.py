@@ -30,6 +30,7 @@ app.conf.update(
     },
     task_routes={"second": {"queue": f"{QUEUE}-second"}},
     worker_prefetch_multiplier=4,
+    worker_consumer="project.kafka.worker:Consumer",
     worker_hijack_root_logger=False,
 )
 traces = redis.Redis.from_url(os.environ.get("TEST_REDIS", "redis://127.0.0.1"))

@@ -18,7 +18,10 @@ from tests.servers import start_kafka, start_tansu
 
 #: Groups are as quick as the brokers allow, so that a test that kills a member need not wait long.
 OPTIONS = {"session_timeout": 6.0, "connect_timeout": 10.0}
-TANSU_OPTIONS = {**OPTIONS, "static_membership": False, "fetch.wait.max.ms": 10}
+#: Each who joins a group on Tansu waits for half the session timeout: this is bin/run's.
+TANSU_OPTIONS = {**OPTIONS, "session_timeout": 4.0, "static_membership": False, "fetch.wait.max.ms": 10}
+#: For members in the tests' own process, which start faster than a worker's.
+TANSU_QUICK = {**TANSU_OPTIONS, "session_timeout": 2.0}
 _names = itertools.count()
 
 
@@ -68,13 +71,20 @@ def kafka(kafka_address: str) -> tuple[str, dict[str, Any]]:
     return f"kafka://{kafka_address}", dict(OPTIONS)
 
 
+@pytest.fixture
+def quick_broker(broker: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """For members in this process."""
+    url, options = broker
+    return url, dict(TANSU_QUICK) if options == TANSU_OPTIONS else options
+
+
 Connect = Callable[..., Connection]
 
 
 @pytest.fixture
-def connect(broker: tuple[str, dict[str, Any]]) -> Iterator[Connect]:
+def connect(quick_broker: tuple[str, dict[str, Any]]) -> Iterator[Connect]:
     """Makes connections, each with the options given; they are closed at the end."""
-    url, options = broker
+    url, options = quick_broker
     opened: list[Connection] = []
 
     def connect(**more: Any) -> Connection:

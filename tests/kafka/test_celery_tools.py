@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from celery.bin.base import CLIContext
+from celery.bin.control import control, inspect
+from click.testing import CliRunner
 
 from tests.kafka.conftest import BROKERS, broker_of, new_name
 from tests.kafka.feature_queues import settings
@@ -38,10 +40,15 @@ def rig(request: pytest.FixtureRequest, redis_server: str, tmp_path_factory: pyt
 
 
 def ask(rig: Rig, method: str, *arguments: str, workers: tuple[str, ...] = BOTH) -> dict[str, Any]:
-    """What each worker answers to `celery inspect` or `control`; it ends as soon as the last one did."""
+    """What each worker answers to `celery inspect` or `control`; it ends as soon as the last one did.
+
+    The command itself, without the start of a process: those take longer than the answers.
+    """
     destination = ",".join(f"{worker}@test" for worker in workers)
-    ended = rig.celery(method, "--json", "--timeout", "20", "--destination", destination, *arguments)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    words = ["--json", "--timeout", "20", "--destination", destination, *arguments]
+    context = CLIContext(app=rig.app, no_color=True, workdir=None)
+    ended = CliRunner().invoke({"inspect": inspect, "control": control}[method], words, obj=context)
+    assert ended.exit_code == 0, ended.output
     replies: Any = json.loads(ended.stdout)
     if isinstance(replies, list):
         replies = {worker: answer for reply in replies for worker, answer in reply.items()}
@@ -64,8 +71,7 @@ def test_each_question_is_answered_by_every_worker(rig: Rig) -> None:
     later = rig.app.signature("say", ("later",)).apply_async(countdown=60)
     rig.wait_for(lambda: "asked" in rig.notes())
     questions = ("ping", "stats", "registered", "active", "scheduled", "reserved", "active_queues", "conf")
-    with ThreadPoolExecutor(3) as pool:
-        answers = dict(zip(questions, pool.map(lambda what: ask(rig, "inspect", what), questions), strict=True))
+    answers = {what: ask(rig, "inspect", what) for what in questions}
     assert answers["ping"] == {worker: {"ok": "pong"} for worker in BOTH}
     assert {stats["broker"]["transport"] for stats in answers["stats"].values()} == {"kafka"}
     assert all("nap" in registered for registered in answers["registered"].values())
@@ -98,9 +104,9 @@ def test_without_a_destination_all_answer_within_the_default_timeout(rig: Rig) -
 
 def test_quick_questions_one_after_the_other_are_all_answered(rig: Rig) -> None:
     """Each brings a new reply queue, which the worker must look for although it has just looked."""
-    inspect = rig.app.control.inspect(["w1@test"], timeout=WAIT)
+    asking = rig.app.control.inspect(["w1@test"], timeout=WAIT)
     for _ in range(30):
-        assert inspect.ping() == {"w1@test": {"ok": "pong"}}
+        assert asking.ping() == {"w1@test": {"ok": "pong"}}
 
 
 def test_queues_come_and_go(rig: Rig) -> None:
@@ -121,8 +127,8 @@ def test_pools_and_limits_change(rig: Rig) -> None:
     ask(rig, "control", "pool_grow", "2", workers=("w2",))
     ask(rig, "control", "rate_limit", "say_slowly", "7/m")
     ask(rig, "control", "time_limit", "say_slowly", "30", "60")
-    inspect = rig.app.control.inspect(["w2@test"], timeout=WAIT)
-    eventually(lambda: len(inspect.stats()["w2@test"]["pool"]["processes"]) == 4, WAIT)
+    asking = rig.app.control.inspect(["w2@test"], timeout=WAIT)
+    eventually(lambda: len(asking.stats()["w2@test"]["pool"]["processes"]) == 4, WAIT)
     assert "say_slowly [rate_limit=7/m]" in ask(rig, "inspect", "registered", workers=("w1",))["w1"]
 
 

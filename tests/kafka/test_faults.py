@@ -11,7 +11,7 @@ import pytest
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from tests.kafka.conftest import TANSU_OPTIONS, publish
+from tests.kafka.conftest import TANSU_QUICK, publish
 from tests.servers import start_tansu
 from tests.waiting import eventually
 
@@ -51,7 +51,7 @@ def test_the_new_messages_of_a_broker_that_forgot_everything_are_all_consumed() 
     """Its offsets begin at 0 again: what is known of the old log must not be taken for the new one."""
     server = start_tansu()
     queue = Queue("anew", Exchange("anew"), routing_key="anew")
-    url, options = f"kafka://{server.address}", {**TANSU_OPTIONS, "publish_timeout": 2.0, "partitions": 1}
+    url, options = f"kafka://{server.address}", {**TANSU_QUICK, "publish_timeout": 2.0, "partitions": 1}
     with ExitStack() as stack:
         stack.callback(server.stop)
         consuming, other = (stack.enter_context(Connection(url, transport_options=options)) for _ in range(2))

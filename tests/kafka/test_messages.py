@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from project.kafka import MessageTooLarge
 from project.kafka.records import encode
 from project.local.ports import free_port
-from tests.kafka.conftest import TANSU_OPTIONS, Connect, publish, receive
+from tests.kafka.conftest import TANSU_QUICK, Connect, publish, receive
 from tests.servers import start_tansu
 from tests.waiting import eventually
 
@@ -269,7 +269,7 @@ def test_more_gaps_than_the_metadata_holds_hold_up_the_fetch_and_repeat_nothing(
 def test_a_message_that_cannot_be_requeued_comes_again_here() -> None:
     server = start_tansu()
     try:
-        options = {**TANSU_OPTIONS, "publish_timeout": 0.5, "connect_timeout": 0.5}
+        options = {**TANSU_QUICK, "publish_timeout": 0.5, "connect_timeout": 0.5}
         with Connection(f"kafka://{server.address}", transport_options=options) as connection:
             queue = Queue("requeue", Exchange("requeue"), routing_key="requeue")
             publish(connection, queue, "precious")
@@ -286,7 +286,7 @@ def test_a_message_that_cannot_be_requeued_comes_again_here() -> None:
 def test_publishing_goes_on_after_a_broker_that_forgot_everything() -> None:
     server = start_tansu()
     try:
-        options = {**TANSU_OPTIONS, "publish_timeout": 2.0}
+        options = {**TANSU_QUICK, "publish_timeout": 2.0}
         with Connection(f"kafka://{server.address}", transport_options=options) as connection:
             queue = Queue("forgotten", Exchange("forgotten"), routing_key="forgotten")
             publish(connection, queue, *range(3))

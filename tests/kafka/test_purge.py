@@ -8,7 +8,7 @@ import pytest
 from kombu import Connection, Queue
 from kombu.exceptions import ChannelError
 
-from tests.kafka.conftest import OPTIONS, TANSU_OPTIONS, publish, receive
+from tests.kafka.conftest import OPTIONS, TANSU_QUICK, publish, receive
 from tests.waiting import eventually
 
 
@@ -52,7 +52,7 @@ def test_a_queue_that_another_group_reads_is_not_purged_under_its_worker(
 
 
 def test_where_records_cannot_be_deleted_a_purge_under_a_worker_is_refused(tansu_address: str, queue: Queue) -> None:
-    with Connection(f"kafka://{tansu_address}", transport_options=TANSU_OPTIONS) as worker:
+    with Connection(f"kafka://{tansu_address}", transport_options=TANSU_QUICK) as worker:
         publish(worker, queue, *range(10))
         receive(worker, queue, 10)
         with pytest.raises(ChannelError, match="can't be purged while it is consumed"):

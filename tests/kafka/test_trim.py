@@ -24,7 +24,7 @@ from kombu import Connection, Queue
 from project.kafka.records import encode
 from project.kafka.trim import Trimmer
 from project.local.kafka_cluster import KafkaCluster
-from tests.kafka.conftest import OPTIONS, TANSU_OPTIONS, publish, receive
+from tests.kafka.conftest import OPTIONS, TANSU_QUICK, publish, receive
 from tests.servers import start_kafka
 from tests.waiting import eventually
 
@@ -222,7 +222,7 @@ def test_a_broker_that_cannot_delete_records_is_never_asked_to(
     caplog.set_level(logging.INFO, "project.kafka")
 
     def on_tansu() -> Connection:
-        options = {**TANSU_OPTIONS, "group_id": f"tansu-{next(_groups)}"}
+        options = {**TANSU_QUICK, "group_id": f"tansu-{next(_groups)}"}
         return Connection(f"kafka://{tansu_address}", transport_options=options)
 
     with on_tansu() as publisher:

@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
-from notifier import requests
+from notifier import relay, requests
 from notifier.backends import memory, telegram
 from notifier.models import RateRequest
 from rates.quotes import Quote
@@ -85,17 +85,21 @@ class Api:
 
 @pytest.fixture
 def published() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Takes the messages that were published: their task, args and chain."""
+    """Takes the messages that are published, by then, of what was accepted: their task, args and chain."""
 
     def take() -> list[dict[str, Any]]:
+        relay.publish_due()
+        return taken()
+
+    def taken() -> list[dict[str, Any]]:
         with current_app.connection_for_read() as connection:
             channel = connection.default_channel
             queues = ("rates", "notifications")
             return [message for queue in queues for message in drain(channel, queue)]
 
-    take()
+    taken()
     yield take
-    take()
+    taken()
 
 
 def drain(channel: Any, queue: str) -> Iterator[dict[str, Any]]:
@@ -103,7 +107,14 @@ def drain(channel: Any, queue: str) -> Iterator[dict[str, Any]]:
     while message := channel.basic_get(queue, no_ack=True):
         args, kwargs, embed = json.loads(message.body)
         headers = message.properties.get("headers") or message.headers
-        yield {"task": headers["task"], "args": args, "kwargs": kwargs, "chain": embed["chain"], "embed": embed}
+        yield {
+            "id": headers["id"],
+            "task": headers["task"],
+            "args": args,
+            "kwargs": kwargs,
+            "chain": embed["chain"],
+            "embed": embed,
+        }
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_a_failed_request_is_sent_again(
         answer = log.post(LOG, {"action": "send_again", "_selected_action": [failed.pk, other.pk]}, follow=True)
     said = [str(message) for message in answer.context["messages"]]
     assert said == ["1 sent again.", "1 not sent again: only failed requests are."]
-    assert [message["args"] for message in published()] == [["USD", str(failed.pk)]]
+    assert [message["args"] for message in published()] == [["EUR", str(other.pk)], ["USD", str(failed.pk)]]
     row = RateRequest.objects.get(pk=failed.pk)
     assert (row.status, row.error_code, row.finished_at, row.publishes) == ("accepted", "", None, 1)
     assert row.accepted_at > row.created_at

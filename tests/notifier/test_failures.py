@@ -7,6 +7,8 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from celery.app.task import Context
 from celery.exceptions import Reject, Retry
+from django.db import InterfaceError
+from django.db import OperationalError as DatabaseAway
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -54,7 +56,7 @@ def test_every_try_is_counted_and_its_error_kept(row: RateRequest, monkeypatch: 
 @pytest.mark.parametrize("reference", ["", "prewarm", None, 42])
 def test_a_fetch_for_someone_else(db: None, usd: Quote, monkeypatch: pytest.MonkeyPatch, reference: Any) -> None:
     monkeypatch.setattr(tasks, "newest_quote", lambda char_code: usd)
-    assert progress.request_of(tasks.fetch_rate, ("USD", reference), {}) is None
+    assert progress.id_of(reference) is None
     assert tasks.fetch_rate.apply(args=("USD", reference), throw=True).get()["found"]
 
 
@@ -86,12 +88,22 @@ def test_what_ends_a_request(row: RateRequest, error: BaseException, task: str, 
 
 
 @pytest.mark.parametrize("error", [OperationalError("no broker"), Reject(OperationalError("no broker"))])
-def test_a_failed_publish_is_left_to_the_sweeper(row: RateRequest, error: BaseException) -> None:
+def test_a_failed_publish_is_left_to_the_relay(row: RateRequest, error: BaseException) -> None:
     requests.start_fetching(row.pk)
     seen = give_up(row, error)
     assert (seen.status, seen.error_code) == ("fetching", "broker")
     assert seen.sweep_at is not None
-    assert seen.sweep_at <= timezone.now() + requests.UNPUBLISHED
+    assert seen.sweep_at <= timezone.now()
+
+
+@pytest.mark.parametrize("error", [DatabaseAway("server closed the connection"), InterfaceError("closed")])
+def test_a_database_that_was_away_for_long_fails_nothing(row: RateRequest, error: BaseException) -> None:
+    requests.start_fetching(row.pk)
+    seen = give_up(row, error)
+    assert (seen.status, seen.error_code) == ("fetching", "database")
+    assert "База данных" in seen.error
+    assert seen.sweep_at is not None
+    assert seen.sweep_at <= timezone.now()
 
 
 def test_a_delivered_request_does_not_fail(row: RateRequest) -> None:

@@ -1,6 +1,8 @@
 """The notify step: one message a request, whatever happens around it."""
 
 import datetime as dt
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
@@ -10,7 +12,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from notifier import delivery, requests
+from notifier import delivery, owners, requests
 from notifier.backends import Backend, PermanentError, TemporaryError, memory
 from notifier.models import RateRequest
 from notifier.tasks import notify
@@ -81,12 +83,45 @@ def test_two_at_once_send_once(row: RateRequest, step: Step, script: list[Any], 
     assert again(row).status == "delivered"
 
 
-def test_what_a_dead_process_left_is_sent_after_its_lease(row: RateRequest, step: Step, outbox: list[Any]) -> None:
+def test_what_a_dead_process_left_is_sent_after_its_lease(
+    row: RateRequest, step: Step, outbox: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
     requests.start_notifying(row.pk, "text", {})
     RateRequest.objects.update(lease_until=timezone.now())
     step()
     assert len(outbox) == 1
-    assert again(row).notify_attempts == 2
+    # It may be a repeat, and that is to be seen.
+    assert (again(row).notify_attempts, again(row).possible_repeats) == (2, 1)
+    assert "may have sent it already" in caplog.text
+
+
+def test_what_a_dead_process_of_this_machine_left_is_sent_at_once(
+    row: RateRequest, step: Step, outbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        monkeypatch.setattr(owners, "me", lambda: owners._name(child.pid))
+        requests.start_notifying(row.pk, "text", {})
+        with pytest.raises(delivery.TryAgain):
+            step()
+    finally:
+        child.kill()
+        child.wait()
+    step()
+    assert len(outbox) == 1
+    assert (again(row).status, again(row).possible_repeats) == ("delivered", 1)
+
+
+def test_an_answer_that_did_not_come_makes_the_next_try_a_possible_repeat(
+    row: RateRequest, step: Step, script: list[Any], outbox: list[Any]
+) -> None:
+    script.extend([TemporaryError("refused"), TemporaryError("no answer", maybe_sent=True)])
+    for repeats in (0, 0):
+        with pytest.raises(delivery.TryAgain):
+            step()
+        assert again(row).possible_repeats == repeats
+    step()
+    assert (again(row).status, again(row).possible_repeats, len(outbox)) == ("delivered", 1, 1)
 
 
 def test_intent_is_written_before_the_message_is_sent(
@@ -127,7 +162,8 @@ def test_the_soft_time_limit_is_a_temporary_error(row: RateRequest, step: Step, 
     script.append(SoftTimeLimitExceeded())
     with pytest.raises(delivery.TryAgain):
         step()
-    assert again(row).lease_until is None
+    lease = again(row).lease_until
+    assert lease is not None and lease <= timezone.now()
 
 
 def test_retry_after_is_honoured(row: RateRequest, step: Step, script: list[Any]) -> None:
@@ -178,6 +214,25 @@ def test_a_database_that_is_away_for_a_moment(
     step()
     assert again(row).status == "delivered"
     assert len(outbox) == 1
+
+
+def test_a_database_that_is_away_for_long_after_the_message(
+    row: RateRequest, found: dict[str, Any], outbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task comes again to write it down, and sends nothing."""
+    deliver, errors = requests.deliver, [OperationalError("server closed the connection") for _ in range(6)]
+
+    def fails_for_long(request_id: str) -> bool:
+        if errors:
+            raise errors.pop()
+        return deliver(request_id)
+
+    monkeypatch.setattr(requests, "deliver", fails_for_long)
+    monkeypatch.setattr(delivery, "WRITE_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(delivery, "connection", Mock())
+    result = notify.apply(args=(found, str(row.pk)))
+    assert result.successful()
+    assert (again(row).status, again(row).possible_repeats, len(outbox)) == ("delivered", 0, 1)
 
 
 def test_a_database_that_is_away_before_the_message(

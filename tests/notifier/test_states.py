@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from django.utils import timezone
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.strategies import booleans
 
 from notifier import requests
 from notifier.models import RateRequest
@@ -65,11 +67,17 @@ class Walk(RuleBasedStateMachine):
 
     @rule()
     def retry(self) -> None:
-        requests.leave_to_sweeper(self.pk, "broker", "why")
+        requests.publish_again(self.pk, "broker", "why")
 
-    @rule()
-    def publish(self) -> None:
-        assert requests.published(self.pk)
+    @rule(confirmed=booleans())
+    def publish(self, confirmed: bool) -> None:
+        before = self.row
+        due = before.sweep_at is not None and before.sweep_at <= timezone.now()
+        # The rows of earlier walks are there too.
+        assert due == (self.row in requests.claim_due(1000, "relay/1"))
+        assert self.row not in requests.claim_due(1000, "relay/2")
+        ended = requests.published if confirmed else requests.hand_back
+        assert ended([self.pk], "relay/1") == due
 
     @rule()
     def again(self) -> None:

@@ -28,7 +28,7 @@ HARD_LIMIT = 8
 
 
 class Service:
-    """A web process and a worker with one pool process, between a CBR and a Bot API; they share the tests' database."""
+    """A web process, a relay and a worker with one pool process, between a CBR and a Bot API, on the tests' data."""
 
     def __init__(self, broker: str, redis_url: str, cbr: CbrStandin, telegram: TelegramStandin, folder: Path) -> None:
         self.cbr, self.telegram, self.folder = cbr, telegram, folder
@@ -52,7 +52,7 @@ class Service:
         }
         web = f"-m gunicorn --bind 127.0.0.1:{self.port} --threads 2 project.wsgi"
         worker = "-m celery --quiet -A project worker -Q rates,notifications -c 1 -l INFO"
-        self.processes = [self.start(web), self.start(worker)]
+        self.processes = [self.start(web), self.start(worker), self.start("manage.py relay")]
         ready = wait_for(lambda: (folder / "ready").exists() and ports.answers("127.0.0.1", self.port))
         assert ready, self.log()
 

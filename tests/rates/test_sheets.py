@@ -185,3 +185,22 @@ def test_a_rounded_unit_rate_is_no_reason_to_refuse() -> None:
     body = wire_sheet(DAY, [("R01235", "840", "USD", 3, "Доллар США", "10,0000")]).decode("windows-1251")
     body = body.replace("</Value>", "</Value><VunitRate>3,3333</VunitRate>")
     assert parse_sheet(body.encode("windows-1251")).rates[0].value == Decimal("10.0000")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-le"])
+def test_a_document_type_does_not_hide_in_another_encoding(encoding: str) -> None:
+    text = '<?xml version="1.0"?><!DOCTYPE ValCurs [<!ENTITY a "aaaaaaaaaa">]><ValCurs>&a;</ValCurs>'
+    with pytest.raises(BadSheet):
+        parse_sheet(text.encode(encoding))
+
+
+def test_a_deep_sheet_is_refused_and_not_recursed_into() -> None:
+    depth = 100_000
+    with pytest.raises(BadSheet):
+        parse_sheet(b"<ValCurs>" + b"<a>" * depth + b"</a>" * depth + b"</ValCurs>")
+
+
+def test_a_sheet_of_attributes_is_refused_in_time() -> None:
+    attributes = b" ".join(b'a%d="1"' % number for number in range(50_000))
+    with pytest.raises(BadSheet):
+        parse_sheet(b"<ValCurs " + attributes + b"></ValCurs>")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from project import confidential
 from project.local.plan import Plan
 from project.local.supervisor import Supervisor
 
@@ -71,7 +72,8 @@ def _read_by_python() -> set[str]:
     text = "".join(file.read_text() for file in [*files, ROOT / "deploy" / "gunicorn.conf.py"])
     by_environ = re.findall(r"""env\.(?:str|int|bool|float|list|json|db_url)\(\s*["']([A-Z_]+)["']""", text)
     by_os = re.findall(r"""environ\.get\(\s*["']([A-Z_]+)["']""", text)
-    return set(by_environ + by_os) - FOREIGN
+    secrets = {f"{name}_FILE" for name in confidential.NAMES}  # explained all at once
+    return set(by_environ + by_os) - FOREIGN - secrets
 
 
 def _read_by_start() -> set[str]:

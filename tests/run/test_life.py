@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,13 +13,23 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+import yaml
 
-from project.local import ports
+from project.local import children, ports
+from tests.project.test_metrics import expressions, named
 from tests.run.conftest import Run
+from tests.standins.telegram import TOKEN, TelegramStandin
+from tests.waiting import eventually
 
 Start = Callable[..., Run]
 # Real processes that start three times one after the other, on a busy machine.
 pytestmark = pytest.mark.timeout(300)
+PARTS = ["web", "worker-rates", "worker-notifications", "beat", "relay"]
+# The Bank of Russia can't be asked here and there is no bot; of what is counted by labels, a metric is there with its
+# first value.
+NOT_IN_THIS_RUN = {"bot_updates_total", "rates_answered_timestamp_seconds", "kafka_dead_letters"}
+# With as many free ones after it as there are parts.
+METRICS_PORT = next(port for port in range(21000, 32000, 10) if all(ports.is_free(port + i) for i in range(7)))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +38,7 @@ def running(copy: Callable[[], Path]) -> Iterator[Run]:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
-        run = Run(copy(), PORT=str(busy.getsockname()[1]))
+        run = Run(copy(), PORT=str(busy.getsockname()[1]), METRICS_PORT=str(METRICS_PORT))
         try:
             yield run.ready()
         finally:
@@ -93,6 +104,104 @@ def test_a_part_that_dies_is_restarted_with_a_printed_line(running: Run) -> None
     assert "worker-rates" in running.line("is started again")
 
 
+def _healthy(run: Run, part: str) -> bool:
+    env = {
+        "PATH": os.environ["PATH"],
+        "READY_FILE": str(run.folder / "var/ready" / part),
+        "HEALTH_MAX_AGE_SECONDS": "7",
+    }
+    return (
+        subprocess.run(["bin/start", "health", part], cwd=run.folder, env=env, stderr=subprocess.DEVNULL).returncode
+        == 0
+    )
+
+
+@pytest.mark.parametrize("part", ["worker-notifications", "beat", "relay"])
+def test_a_part_that_hangs_is_unhealthy_until_it_goes_on(running: Run, part: str) -> None:
+    eventually(lambda: _healthy(running, part), 30)
+    words = {"beat": " beat", "relay": "manage.py relay"}.get(part, "--queues notifications")
+    pid = next(pid for pid, command in running.processes().items() if words in command)
+    main = psutil.Process(_main_process(pid))
+    main.suspend()
+    try:
+        eventually(lambda: not _healthy(running, part), 30)
+    finally:
+        main.resume()
+    eventually(lambda: _healthy(running, part), 30)
+
+
+def test_web_is_ready_with_all_services(running: Run) -> None:
+    answer = requests.get(f"{running.page}readyz", timeout=10)
+    assert answer.json() == {"status": "ready", "database": "ok", "kafka": "ok", "redis": "ok"}
+
+
+@pytest.fixture
+def prometheus(running: Run, tmp_path: Path) -> Iterator[str]:
+    """The address of a real Prometheus that scrapes all parts; the jobs are named as in deploy/prometheus."""
+    program = shutil.which("prometheus")
+    if program is None:
+        if os.environ.get("REQUIRE_ALL"):
+            pytest.fail("no Prometheus here: apt install prometheus")
+        pytest.skip("no Prometheus here: apt install prometheus")
+    targets = [
+        {"job_name": part, "static_configs": [{"targets": [f"127.0.0.1:{METRICS_PORT + number}"]}]}
+        for number, part in enumerate(PARTS)
+    ]
+    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": targets}
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    port = ports.free_port()
+    arguments = [f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+    server = children.spawn(
+        [program, *arguments, f"--web.listen-address=127.0.0.1:{port}"],
+        at_parent_death=signal.SIGKILL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: ports.answers("127.0.0.1", port), 30)
+        yield f"http://127.0.0.1:{port}/api/v1"
+    finally:
+        children.end([server], grace=5)
+
+
+def test_a_real_prometheus_gets_the_metrics_of_all_parts(running: Run, prometheus: str) -> None:
+    def value(expression: str) -> float:
+        answer = requests.get(f"{prometheus}/query", {"query": expression}, timeout=10).json()
+        results = answer["data"]["result"]
+        return float(results[0]["value"][1]) if results else 0.0
+
+    running.ask("USD", 4712)
+    running.line("To 4712:")
+    eventually(lambda: value("sum(up)") == len(PARTS), 30)
+    # Counted in a process of a pool, in the one that forks it, and in the web server's.
+    eventually(lambda: value('sum(notifier_ended_total{outcome="delivered"})') >= 1, 30)
+    eventually(lambda: value('sum(kafka_messages_total{job="worker-rates",event="acknowledged"})') >= 1, 30)
+    eventually(lambda: value('sum(web_requests_total{view="rate-request-list",status="202"})') >= 1, 30)
+    eventually(lambda: value("sum(state_known)") == 2, 30)
+    names = set(requests.get(f"{prometheus}/label/__name__/values", timeout=10).json()["data"])
+    asked = set().union(*(named(expression) for expression in expressions().values()))
+    assert asked - names <= NOT_IN_THIS_RUN
+
+
+def test_the_metrics_are_for_this_machine_alone(running: Run) -> None:
+    listening = {c.laddr for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    ours = {address.ip for address in listening if METRICS_PORT <= address.port < METRICS_PORT + len(PARTS)}
+    assert ours == {"127.0.0.1"}
+
+
+def test_a_pools_process_that_was_killed_leaves_no_files(running: Run) -> None:
+    folder = running.folder / "var" / "metrics" / "worker-notifications"
+    pids = [pid for pid, command in running.processes().items() if "--queues notifications" in command]
+    child = next(pid for pid in pids if pid != _main_process(pid))
+    number = METRICS_PORT + PARTS.index("worker-notifications")
+    psutil.Process(child).kill()
+
+    def gone() -> bool:
+        requests.get(f"http://127.0.0.1:{number}/metrics", timeout=10)
+        return not list(folder.glob(f"*_{child}.db"))
+
+    eventually(gone, 30)
+
+
 def _main_process(worker: int) -> int:
     """A worker's pool has the same command: the main process is supervisord's child."""
     process = psutil.Process(worker)
@@ -128,6 +237,24 @@ def test_ctrl_c_and_a_second_start_keep_database_and_password(copy: Callable[[],
     assert requests.get(status_url, timeout=10).json()["status"] == "delivered"
     assert second.end() == 0
     assert not second.processes()
+
+
+def test_what_the_embedded_broker_forgot_goes_out_after_a_restart(copy: Callable[[], Path], start: Start) -> None:
+    """Nobody waits a quarter of an hour for what was on its way when bin/run was stopped."""
+    with TelegramStandin() as telegram:
+        folder = copy()
+        bot = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": telegram.url, "PORT": str(ports.free_port())}
+        first = start(folder, **bot).ready()
+        # It asks for patience, so the task waits in the broker.
+        telegram.fail("429", retry_after=600, times=1)
+        status_url = first.ask("USD", 7)
+        eventually(lambda: requests.get(status_url, timeout=10).json()["error"] is not None, 60)
+        assert first.end() == 0
+
+        second = start(folder, **bot).ready()
+        assert telegram.wait_messages(1, timeout=30)[0][0] == 7
+        eventually(lambda: requests.get(status_url, timeout=10).json()["status"] == "delivered", 10)
+        assert second.end() == 0
 
 
 def test_after_a_kill_it_ends_the_leftovers_and_starts_again(copy: Callable[[], Path], start: Start) -> None:

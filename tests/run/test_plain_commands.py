@@ -40,6 +40,14 @@ def test_celery_names_what_is_missing(nowhere: dict[str, str], part: str) -> Non
     assert "Traceback" not in ended.stderr + ended.stdout
 
 
+@pytest.mark.parametrize("words", ["purge -f", "call x", "inspect ping", "kafka lag"])
+def test_celerys_other_commands_name_kafka_in_a_line(nowhere: dict[str, str], words: str) -> None:
+    ended = command("-m", "celery", "-A", "project", *words.split(), **nowhere)
+    assert ended.returncode != 0
+    (line,) = ended.stderr.splitlines()
+    assert nowhere["KAFKA_BOOTSTRAP_SERVERS"] in line
+
+
 def test_runserver_names_what_is_missing(nowhere: dict[str, str]) -> None:
     ended = command("manage.py", "runserver", "--noreload", str(ports.free_port()), **nowhere)
     assert ended.returncode == 1

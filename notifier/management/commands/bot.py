@@ -1,7 +1,6 @@
 """The bot's process."""
 
 import asyncio
-import logging
 from typing import Any
 
 from aiogram.exceptions import TelegramNotFound, TelegramUnauthorizedError
@@ -10,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from notifier.bot import app
+from project import metrics
 
 
 class Command(BaseCommand):
@@ -18,9 +18,9 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         if not settings.BOT_TOKEN:
             raise CommandError("BOT_TOKEN is not set: take one from @BotFather.")
+        metrics.serve()
         try:
             asyncio.run(app.run())
         except TokenValidationError:

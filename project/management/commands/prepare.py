@@ -1,12 +1,13 @@
 """manage.py prepare"""
 
-import os
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
+from notifier import requests
 from notifier.startup import check_backend
 
 ADMIN = "admin"
@@ -19,12 +20,23 @@ class Command(BaseCommand):
         "whether it can work."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--queue-is-lost",
+            action="store_true",
+            help="the broker has forgotten what waited in it: requests that have not ended are published again",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.SECURE:
+            # Before anything else starts; what is unsafe is told with a hint.
+            call_command("check", deploy=True, fail_level="ERROR", stdout=self.stdout, stderr=self.stderr)
         call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
         call_command("load_bundled_rates", stdout=self.stdout)
-        password = os.environ.get("ADMIN_PASSWORD", "")
-        if password:
-            self.stdout.write(f"admin: {self._admin(password)}")
+        if options["queue_is_lost"]:
+            self.stdout.write(f"unfinished: {requests.queue_is_lost()} requests are published again")
+        if settings.ADMIN_PASSWORD:
+            self.stdout.write(f"admin: {self._admin(settings.ADMIN_PASSWORD)}")
         # A wrong BOT_TOKEN is told here, before anything starts; a right one may come later, so it is no failure.
         self.stdout.write(f"delivery: {check_backend().text}")
 

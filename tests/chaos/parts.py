@@ -1,0 +1,103 @@
+"""The service's processes, started as bin/run starts them, and restarted when they die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from project.local import children, http
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Between a part's death and its restart, in seconds.
+RESTART_PAUSE = 0.5
+READY_SECONDS = 120.0
+
+
+class Part:
+    """One process with its children, in its lives one after the other."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        self.name, self._command, self._environment = name, list(command), dict(environment)
+        self.ready_file, self._log = folder / f"{name}.ready", folder / f"{name}.log"
+        self.restarts = -1
+        self.start()
+
+    def start(self) -> None:
+        self.restarts += 1
+        self.ready_file.unlink(missing_ok=True)
+        with self._log.open("ab") as log:
+            self.process: subprocess.Popen[Any] = children.spawn(
+                self._command,
+                at_parent_death=signal.SIGKILL,
+                env={**self._environment, "READY_FILE": str(self.ready_file)},
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def send(self, signum: signal.Signals) -> None:
+        """To all of its processes at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signum)
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        self.process.wait()
+
+    def kill_child(self) -> None:
+        """One process of a worker's pool."""
+        pool = psutil.Process(self.process.pid).children()
+        if pool:
+            pool[0].kill()
+
+
+class Parts:
+    """All of them, with a thread that restarts what has died."""
+
+    def __init__(self, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str], folder: Path) -> None:
+        self.all = {name: Part(name, command, environment, folder) for name, command in commands.items()}
+        self._stopping = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
+
+    def __getitem__(self, name: str) -> Part:
+        return self.all[name]
+
+    def wait_ready(self, url: str) -> None:
+        """Raises children.NotReady."""
+        for part in self.all.values():
+            is_ready = part.ready_file.exists if part.name != "web" else lambda: http.answers(f"{url}/api/v1/")
+            children.wait_ready(part.process, is_ready, part.name, READY_SECONDS)
+
+    def stop(self) -> dict[str, float]:
+        """SIGTERM to each; how many seconds it took to end, or NaN for one that had to be killed, after 45 s."""
+        self._stopping.set()
+        self._keeper.join()
+        begun, took = time.monotonic(), dict.fromkeys(self.all, float("nan"))
+        for part in self.all.values():
+            part.process.terminate()
+        while time.monotonic() - begun < 45 and any(took[name] != took[name] for name in took):
+            for name, part in self.all.items():
+                if took[name] != took[name] and part.process.poll() is not None:
+                    took[name] = time.monotonic() - begun
+            time.sleep(0.02)
+        for part in self.all.values():
+            part.kill()
+        return took
+
+    def _keep(self) -> None:
+        while not self._stopping.wait(0.1):
+            for part in self.all.values():
+                if part.process.poll() is not None and not self._stopping.wait(RESTART_PAUSE):
+                    part.send(signal.SIGKILL)  # what is left of its pool
+                    part.start()

@@ -1,0 +1,122 @@
+"""One run: fault after fault while requests flow, then the table."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from project.local.kafka_libs import VERSION
+from tests.chaos import report
+from tests.chaos.faults import Fault, catalogue, chosen
+from tests.chaos.flow import Flow, ends, messages, wait_for_ends
+from tests.chaos.report import Window
+from tests.chaos.service import Service
+
+#: Recovery after a fault has ended, in seconds: what is aimed at, and when a request counts as stuck.
+GOAL, STUCK = 15.0, 90.0
+#: A part has so many seconds to end in order.
+STOP = 20.0
+#: Before each fault, in seconds.
+CALM = 2.0
+#: The short form begins its faults within so many seconds.
+SHORT_SECONDS = 95.0
+#: More faults than any run comes to.
+MANY = 2000
+
+
+def rage(service: Service, args: argparse.Namespace) -> int:
+    """The exit code."""
+    faults = [fault for fault in catalogue(service) if args.only in fault.name]
+    plan = faults if args.only else chosen(faults, args.seed, MANY)
+    until = time.monotonic() + (SHORT_SECONDS if args.short else args.minutes * 60)
+    flow = Flow(service.url, args.rate)
+    while not flow.books.accepted:
+        time.sleep(0.1)
+    # The workers have joined their groups once the first request has ended.
+    wait_for_ends(flow.books.ids()[:1], STUCK)
+    windows: list[Window] = []
+    for fault in plan:
+        if time.monotonic() > until:
+            break
+        flow.window = len(windows)
+        windows.append(Window(fault.name, strike(fault, flow)))
+        print(f"{fault.name}: {windows[-1].cells()[-1]}", file=sys.stderr, flush=True)
+    flow.stop()
+    wait_for_ends(flow.books.ids(), STUCK)
+    report.count(windows, flow.books, ends(flow.books.ids()), messages(service.telegram))
+    stops = service.parts.stop()
+    tell(service, args, windows, sorted(flow.books.seconds), stops)
+    in_order = all(took < STOP for took in stops.values())
+    return 0 if in_order and not any(window.broken for window in windows) else 1
+
+
+def strike(fault: Fault, flow: Flow) -> float | None:
+    """How long after the fault's end all that was accepted until then had ended; None where that never came."""
+    time.sleep(CALM)
+    fault.begin()
+    time.sleep(fault.seconds)
+    fault.end()
+    over = time.monotonic()
+    left = wait_for_ends(flow.books.ids(), STUCK)
+    return None if left else time.monotonic() - over
+
+
+def tell(
+    service: Service,
+    args: argparse.Namespace,
+    windows: Sequence[Window],
+    seconds: Sequence[float],
+    stops: Mapping[str, float],
+) -> None:
+    lines = [
+        f"seed {args.seed}, {args.rate:g} requests/s, Apache Kafka {VERSION} ({args.nodes}), "
+        + ("PostgreSQL" if service.postgres else "SQLite"),
+        f"POST: p50 {seconds[len(seconds) // 2] * 1000:.0f} ms, p99 {seconds[len(seconds) * 99 // 100] * 1000:.0f} ms",
+        "SIGTERM to all at once: " + ", ".join(f"{name} {took:.1f} s" for name, took in stops.items()),
+        *service.notes,
+        *not_run(),
+    ]
+    if slow := [window.fault for window in windows if (window.recovery or 0) > GOAL]:
+        lines.append(f"slower than the {GOAL:g} s that are aimed at: {'; '.join(slow)}")
+    broken = [window.fault for window in windows if window.broken]
+    lines.append(f"BROKEN: {'; '.join(broken)}" if broken else "every promise was kept")
+    rows = [*windows, total(windows)]
+    print(report.table(rows))
+    print("\n".join(lines))
+    if args.write:
+        command = shlex.join(["bin/chaos", *sys.argv[1:]])
+        listed = "\n".join(f"- {line}" for line in lines)
+        args.write.write_text(f"`{command}`\n\n{report.markdown(rows)}\n\n{listed}\n")
+
+
+def total(windows: Sequence[Window]) -> Window:
+    """The slowest recovery, and the sums."""
+    recoveries = [window.recovery for window in windows if window.recovery is not None]
+    whole = Window("all", max(recoveries) if len(recoveries) == len(windows) and windows else None)
+    for window in windows:
+        whole = replace(
+            whole,
+            requests=whole.requests + window.requests,
+            lost=whole.lost + window.lost,
+            failed=whole.failed + window.failed,
+            repeated=whole.repeated + window.repeated,
+            uncounted=whole.uncounted + window.uncounted,
+            stuck=whole.stuck + window.stuck,
+            refused=whole.refused + window.refused,
+        )
+    return whole
+
+
+def not_run() -> list[str]:
+    """What this doesn't do, so that nobody takes it for passed."""
+    missing = "" if shutil.which("faketime") else " (there is no libfaketime here)"
+    return [
+        "not run: cutting off by network namespaces",
+        "not run: a full disk of the broker",
+        f"not run: jumps of the clock{missing}",
+    ]
