@@ -14,9 +14,9 @@ from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from notifier import dispatch, figures
+from notifier.admin.paging import CappedPaginator
 from notifier.models import RateRequest
 from notifier.serializers import plain
-from notifier.admin.paging import CappedPaginator
 
 NBSP = "\N{NO-BREAK SPACE}"
 

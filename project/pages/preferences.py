@@ -25,9 +25,7 @@ def render(request: HttpRequest, template: str, context: dict[str, Any], status:
     response = django_render(request, template, {**context, **chosen}, status=status)
     for name, value in chosen.items():
         if request.GET.get(name) == value and request.COOKIES.get(name) != value:
-            response.set_cookie(
-                name, value, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure()
-            )
+            response.set_cookie(name, value, max_age=YEAR, samesite="Lax", httponly=True, secure=request.is_secure())
     # The same address is another page for another reader.
     patch_vary_headers(response, ["Cookie"])
     response.setdefault("Cache-Control", "private, no-cache")
