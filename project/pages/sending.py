@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from notifier import dispatch
+from notifier.backlog import RETRY_AFTER, TooMany, backlog
 from notifier.models import RateRequest
 from notifier.serializers import NewRequestSerializer
 from project.pages import home
@@ -38,6 +39,14 @@ class Step:
 @require_POST
 def send(request: HttpRequest) -> HttpResponse:
     """Accept a request and lead to its page; what is wrong is shown at the form's fields."""
+    try:
+        backlog.check()
+    except TooMany:
+        response = render(
+            request, "pages/home.html", {**home.context(request), "full": True, "values": request.POST}, status=503
+        )
+        response["Retry-After"] = str(RETRY_AFTER)
+        return response
     form = NewRequestSerializer(data=request.POST)
     if not form.is_valid():
         context = {**home.context(request), "errors": form.errors, "values": request.POST}

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -10,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from notifier import requests
+from notifier.backlog import backlog
 from notifier.models import RateRequest
 from rates.store import note_contact
 
@@ -131,6 +133,16 @@ def test_what_is_wrong_is_told_at_the_field(client: Client, stored: None) -> Non
     assert 'value="dollar"' in html
     assert "Три латинские буквы" in html
     assert "Целое число, не 0" in html
+    assert not RateRequest.objects.exists()
+
+
+def test_with_too_many_requests_waiting_it_says_so(client: Client, stored: None, settings: Any) -> None:
+    settings.MAX_BACKLOG = 0
+    backlog.forget()
+    answer = client.post("/requests/", {"currency_char_code": "USD", "telegram_id": "5"})
+    backlog.forget()
+    assert (answer.status_code, answer["Retry-After"]) == (503, "30")
+    assert "слишком много запросов" in answer.content.decode()
     assert not RateRequest.objects.exists()
 
 
