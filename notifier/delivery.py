@@ -10,8 +10,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from notifier import requests, texts
-from notifier.backends import PermanentError, TemporaryError, get_backend
+from notifier import chats, requests, texts
+from notifier.backends import Busy, PermanentError, TemporaryError, get_backend
 from notifier.models import RateRequest
 from rates.quotes import Quote
 
@@ -26,6 +26,9 @@ LONGEST_PAUSE = 300
 WRITE_PAUSES = (0.2, 1.0, 3.0)
 # Telegram has asked for more patience than a worker should hold a message: seconds.
 LONGEST_RETRY_AFTER = 3600
+
+# For our turn within Telegram's limits: as long as a request may live.
+LONGEST_WAIT = dt.timedelta(days=1)
 
 
 class TryAgain(Exception):
@@ -42,23 +45,35 @@ class NotWrittenDown(Exception):
 
 def deliver(result: dict[str, Any], request_id: str) -> None:
     """Tell the person what `fetch_rate` found, unless that is done or being done. Raises TryAgain, NotWrittenDown."""
-    text, rate = _message(result)
+    telegram_id = requests.telegram_id_of(request_id)
+    if telegram_id is None:
+        return
+    chat = chats.get(telegram_id)
+    with texts.speaking(chats.language_of(chat)):
+        text, rate = _message(result)
     lease = requests.start_notifying(request_id, text, rate)
     if lease is None:
         _wait_for_the_other(request_id)
         return
     request = RateRequest.objects.get(pk=request_id)
     try:
-        get_backend().send(request.telegram_id, text)
+        moved_to = get_backend().send(chat.pk, text)
     except PermanentError as error:
         log.warning("request %s: not delivered: %s", request_id, error)
         requests.fail(request_id, error.code, texts.error(error.code, str(error)))
+        chats.refused(chat.pk, error.code, str(error))
+    except Busy as busy:
+        _wait_for_our_turn(request, lease, busy.retry_after or 0.0)
     except TemporaryError as error:
         _retry_or_fail(request, lease, str(error), error.retry_after, error.maybe_sent)
     except SoftTimeLimitExceeded:
         _retry_or_fail(request, lease, "soft time limit", None, maybe_sent=True)
     else:
         _write_down(request_id)
+        if moved_to:
+            chats.follow(chat.pk, moved_to)
+        if chat.disabled:
+            chats.reached(chat.pk)
 
 
 def _write_down(request_id: str) -> None:
@@ -92,6 +107,15 @@ def _wait_for_the_other(request_id: str) -> None:
     if lease_until is not None:
         wait = max((lease_until - timezone.now()).total_seconds(), 0)
         raise TryAgain(wait + random.uniform(0.5, 3), "another task is sending this")
+
+
+def _wait_for_our_turn(request: RateRequest, lease: dt.datetime, delay: float) -> None:
+    """Nothing was tried, so this is no try; the end is the request's age."""
+    if timezone.now() - request.accepted_at > LONGEST_WAIT:
+        requests.fail(request.pk, "expired", texts.error("expired"))
+        return
+    requests.give_back(request.pk, lease, dt.timedelta(seconds=delay))
+    raise TryAgain(delay, "waits for its turn")
 
 
 def _retry_or_fail(

@@ -126,6 +126,11 @@ def status_of(request_id: str | UUID) -> str | None:
     return RateRequest.objects.filter(pk=request_id).values_list("status", flat=True).first()
 
 
+def telegram_id_of(request_id: str | UUID) -> int | None:
+    """None where there is no such request."""
+    return RateRequest.objects.filter(pk=request_id).values_list("telegram_id", flat=True).first()
+
+
 def start_fetching(request_id: str | UUID) -> bool:
     """A fetch task has begun, for the first time or again. False where its request needs none (any more)."""
     now = timezone.now()
@@ -192,6 +197,13 @@ def release(request_id: str | UUID, lease: dt.datetime, maybe_sent: bool = False
     """Let the next try claim at once. With `maybe_sent` it counts as a possible repeat."""
     until = timezone.now() if maybe_sent else None
     return bool(_unfinished(request_id).filter(lease_until=lease).update(lease_until=until))
+
+
+def give_back(request_id: str | UUID, lease: dt.datetime, delay: dt.timedelta) -> bool:
+    """It isn't this message's turn for `delay`: the claim goes back, and this was no try."""
+    rows = _unfinished(request_id).filter(lease_until=lease)
+    sweep_at = timezone.now() + delay + QUEUED
+    return bool(rows.update(lease_until=None, notify_attempts=F("notify_attempts") - 1, sweep_at=sweep_at))
 
 
 @metrics.ends("delivered")

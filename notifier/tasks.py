@@ -5,7 +5,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError
 
-from notifier import delivery, failures, relay, requests
+from notifier import delivery, due, failures, posting, relay, requests
 from notifier.purge import purge as purge_old_requests
 
 # Of one message where the database is away: over an hour.
@@ -45,6 +45,24 @@ def sweep() -> int:
     """What the relay does, should none be there: publish the requests that are due. Returns how many. Beat runs it
     (the admin shows when)."""
     return relay.publish_due().published
+
+
+@shared_task(bind=True, ignore_result=True, max_retries=None)
+def post(self: Task, message_id: str) -> None:
+    """Send a written message: a digest, an alert. The row counts the tries and ends them."""
+    try:
+        posting.post(message_id)
+    except delivery.TryAgain as again:
+        raise self.retry(exc=again, countdown=again.delay) from None
+    except (OperationalError, InterfaceError) as error:
+        countdown = delivery.pause(self.request.retries + 1, None)
+        raise self.retry(exc=error, countdown=countdown, max_retries=MAX_RETRIES) from error
+
+
+@shared_task(ignore_result=True)
+def send_due() -> dict[str, int]:
+    """Write the digests and alerts that are due and have them sent. Returns how many. Beat runs it."""
+    return due.send_due()
 
 
 @shared_task(ignore_result=True)

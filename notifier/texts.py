@@ -1,6 +1,12 @@
-"""What people read: templates in settings.NOTIFIER_LANGUAGE, numbers and dates as that language writes them."""
+"""What people read: templates in a language, numbers and dates as that language writes them.
+
+The language is that of the block one is in (`speaking`), else settings.NOTIFIER_LANGUAGE.
+"""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any
 
@@ -9,21 +15,40 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.formats import date_format
 
+from notifier.models import Alert
 from rates.quotes import Quote
 
 LANGUAGES = ("ru", "en")
 # Russian groups digits with a space, and one that doesn't break the line.
 SPACE = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+
+
+_spoken: ContextVar[str] = ContextVar("language", default="")
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """All texts within are in this language, also those of threads and tasks that are begun within."""
+    token = _spoken.set(language)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
+
+
+def language() -> str:
+    return _spoken.get() or settings.NOTIFIER_LANGUAGE
 
 
 def render(template: str, /, **context: Any) -> str:
     """The template notifier/<language>/<template>.txt, without blank ends."""
-    return render_to_string(f"notifier/{settings.NOTIFIER_LANGUAGE}/{template}.txt", context).strip()
+    return render_to_string(f"notifier/{language()}/{template}.txt", context).strip()
 
 
 def rate(quote: Quote) -> str:
     """The message about a found rate."""
-    russian = settings.NOTIFIER_LANGUAGE == "ru"
+    russian = language() == "ru"
     return render(
         "rate",
         name=quote.name if russian else quote.name_en or quote.name,
@@ -50,14 +75,35 @@ def error(code: str, detail: str = "") -> str:
 def number(value: int | Decimal) -> str:
     """All digits, never an exponent: 1 000 000 and 0,0054 in Russian, 1,000,000 and 0.0054 in English."""
     english = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
-    if settings.NOTIFIER_LANGUAGE == "ru":
+    if language() == "ru":
         return english.translate({ord(","): SPACE, ord("."): ","})
     return english
 
 
 def date(value: dt.date) -> str:
     """25.04.2026 in Russian, 25 April 2026 in English."""
-    if settings.NOTIFIER_LANGUAGE == "ru":
+    if language() == "ru":
         return f"{value:%d.%m.%Y}"
     with translation.override("en"):
         return date_format(value, "j F Y")
+
+
+def signed(value: Decimal) -> str:
+    """With + or a real minus sign; zero has none."""
+    return f"{'+' if value > 0 else MINUS if value < 0 else ''}{number(abs(value))}"
+
+
+def clock(value: dt.time) -> str:
+    return f"{value:%H:%M}"
+
+
+def alert(row: Alert) -> str:
+    """USD > 95, USD ±2 %."""
+    threshold = number(
+        row.threshold.quantize(Decimal(1))
+        if row.threshold == row.threshold.to_integral()
+        else row.threshold.normalize()
+    )
+    if row.kind == "change":
+        return f"{row.char_code} ±{threshold}{SPACE}%"
+    return f"{row.char_code} {'>' if row.kind == 'above' else '<'} {threshold}"

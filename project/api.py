@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotFound
@@ -13,7 +13,7 @@ from rest_framework.routers import APIRootView, DefaultRouter
 from rest_framework.views import APIView
 
 from notifier.api import RateRequestViewSet
-from rates.api import CurrencyViewSet, RateViewSet
+from rates.api.views import CurrencyViewSet, RateViewSet
 
 
 class Root(APIRootView):
@@ -23,6 +23,8 @@ class Root(APIRootView):
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         response = super().get(request, *args, **kwargs)
+        for name in ("convert", "status"):
+            response.data[name] = reverse(name, request=request)
         response.data["docs"] = reverse("docs", request=request)
         return response
 
@@ -46,6 +48,7 @@ router.register("currencies", CurrencyViewSet, basename="currency")
 
 urlpatterns = [
     *router.urls,
+    path("", include("rates.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     # In the client's format, not Django's page. Only with the slash at the end: without it, it is added first.

@@ -18,6 +18,7 @@ NAMES = (
     "REDIS_URL",
     "KAFKA_TRANSPORT_OPTIONS",
     "TASK_SIGNING_KEY",
+    "TELEGRAM_WEBHOOK_SECRET",
 )
 #: Of the transport's options: librdkafka's settings that are secrets.
 SECRET_OPTIONS = ("password", "secret", "key.pem", "sasl.oauthbearer.config")
@@ -48,7 +49,7 @@ def values(read: Callable[[str], str], options: dict[str, Any]) -> list[str]:
 
     `read` tells a setting by its name, "" where it isn't set.
     """
-    found = [read(name) for name in ("SECRET_KEY", "ADMIN_PASSWORD", "BOT_TOKEN")]
+    found = [read(name) for name in ("SECRET_KEY", "ADMIN_PASSWORD", "BOT_TOKEN", "TELEGRAM_WEBHOOK_SECRET")]
     found += read("TASK_SIGNING_KEY").split()
     found.append(read("BOT_TOKEN").partition(":")[2])
     found += [unquote(urlsplit(read(name)).password or "") for name in ("DATABASE_URL", "REDIS_URL")]

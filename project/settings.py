@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "project.metrics.web.MetricsMiddleware",
     "project.headers.HeadersMiddleware",
     "project.unavailable.DatabaseAwayMiddleware",
+    "project.middleware.errors_are_not_cached",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -201,6 +202,18 @@ BOT_TOKEN = env.str("BOT_TOKEN", default="")
 TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org")
 # The longest that one call of the Bot API may take.
 TELEGRAM_TIMEOUT_SECONDS = env.int("TELEGRAM_TIMEOUT_SECONDS", default=10)
+# Telegram's limits, for all processes together. Not set: Telegram's own (30, 1 and 20) where messages go to Telegram
+# itself, none at another address; 0: none. See notifier.limits.
+TELEGRAM_MESSAGES_PER_SECOND = env.float("TELEGRAM_MESSAGES_PER_SECOND", default=None)
+TELEGRAM_CHAT_INTERVAL_SECONDS = env.float("TELEGRAM_CHAT_INTERVAL_SECONDS", default=None)
+TELEGRAM_GROUP_MESSAGES_PER_MINUTE = env.float("TELEGRAM_GROUP_MESSAGES_PER_MINUTE", default=None)
+# The most processes that send at once: while Redis is away, each keeps to this part of the limits.
+TELEGRAM_LIMIT_PROCESSES = env.int("TELEGRAM_LIMIT_PROCESSES", default=10)
+# Where Telegram posts updates to; empty: the bot asks for them (long polling).
+TELEGRAM_WEBHOOK_URL = env.str("TELEGRAM_WEBHOOK_URL", default="")
+TELEGRAM_WEBHOOK_SECRET = env.str("TELEGRAM_WEBHOOK_SECRET", default="")
+TELEGRAM_WEBHOOK_HOST = env.str("TELEGRAM_WEBHOOK_HOST", default="127.0.0.1")
+TELEGRAM_WEBHOOK_PORT = env.int("TELEGRAM_WEBHOOK_PORT", default=8081)
 # "telegram", "console", "memory" or the dotted path of a backend class.
 NOTIFIER_BACKEND = env.str("NOTIFIER_BACKEND", default="telegram" if BOT_TOKEN else "console")
 # So many requests may be on their way; beyond that a POST gets 503.

@@ -6,7 +6,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from rates import cache
-from rates.models import CbrContact, Currency, Rate, StoredSheet
+from rates.models import AskedRange, CbrContact, Currency, Rate, StoredSheet
 from rates.money import plain
 
 
@@ -63,6 +63,18 @@ class StoredSheetAdmin(FromTheCbr):
             Rate.objects.filter(date__in=list(queryset.values_list("date", flat=True))).delete()
             queryset.delete()
         cache.forget()
+
+
+@admin.register(AskedRange)
+class AskedRangeAdmin(FromTheCbr):
+    """Deleting one has the CBR asked again when somebody wants that history."""
+
+    list_display = ["currency", "start", "end", "asked_at"]
+    list_select_related = ["currency"]
+    list_filter = ["currency"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super(FromTheCbr, self).has_delete_permission(request, obj)
 
 
 @admin.register(CbrContact)

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 # A new format gets a new key, so that two versions can run side by side while one replaces the other.
 ANSWER_KEY = "rates:newest:1"
 LOCK_KEY = "rates:newest:lock"
+# Raised by every change of what is stored.
+NUMBER_KEY = "rates:changes"
 # A question takes some 25 seconds at worst; the lock of a process that died in it goes after this.
 LOCK_SECONDS = 30
 POLL_SECONDS = 0.05
@@ -79,9 +81,18 @@ def put(answer: Answer, seconds: float) -> None:
 
 
 def forget() -> None:
-    """Drops the cached answer, for a sheet that came by another way."""
+    """Drops the cached answer, for a sheet that came by another way, and what was made of the stored rates."""
     try:
         client().delete(ANSWER_KEY)
+    except RedisError as error:
+        logger.warning("The cache of rates is away: %s", error)
+    changed()
+
+
+def changed() -> None:
+    """Tells all processes that stored rates have changed; to be called when that is committed."""
+    try:
+        client().incr(NUMBER_KEY)
     except RedisError as error:
         logger.warning("The cache of rates is away: %s", error)
 

@@ -96,10 +96,9 @@ def _save(figure: Any, kind: Kind) -> bytes:
     import matplotlib
 
     # Text stays text, to be read and searched; ids don't depend on chance. Safe: the lock is held.
-    options: dict[str, Any] = {"svg.fonttype": "none", "svg.hashsalt": "rates"}
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
     buffer = io.BytesIO()
-    with matplotlib.rc_context(options):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "rates"}):
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
 

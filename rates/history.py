@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
+from rates import cache
 from rates.catalogue import DATA_DIR, bundled_catalogue, english_name
 from rates.cbrxml import BadSheet
 from rates.models import Currency, Rate
@@ -31,6 +32,8 @@ def save_series(series: Series, *, overwrite: bool) -> None:
         )
     else:
         Rate.objects.bulk_create(rows, ignore_conflicts=True)
+    if rows:
+        transaction.on_commit(cache.changed)
 
 
 @transaction.atomic

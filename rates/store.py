@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from rates import cache
 from rates.catalogue import english_name
 from rates.models import CbrContact, Currency, Rate, StoredSheet
 from rates.money import plain
@@ -58,6 +59,7 @@ def save_sheet(sheet: Sheet) -> None:
     )
     Rate.objects.filter(date=sheet.date).exclude(currency_id__in=ids.values()).delete()
     StoredSheet.objects.update_or_create(date=sheet.date, defaults={"updated_at": now})
+    transaction.on_commit(cache.changed)
 
 
 @transaction.atomic
@@ -74,7 +76,10 @@ def note_contact(asked_at: datetime.datetime, error: str = "") -> None:
     outcome: dict[str, object] = {"asked_at": asked_at, "error": error}
     if not error:
         outcome["answered_at"] = timezone.now()
+    was_fresh = is_fresh()
     CbrContact.objects.update_or_create(pk=1, defaults=outcome)
+    if was_fresh != is_fresh():
+        transaction.on_commit(cache.changed)
 
 
 def last_contact() -> CbrContact | None:

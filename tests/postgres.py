@@ -81,7 +81,7 @@ class Postgres:
         children.wait_ready(self.process, self._accepts, "postgres", 30, log=str(self._folder / "log"))
 
     def _accepts(self) -> bool:
-        command = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command: list[str | Path] = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, cwd=self._folder).returncode == 0
 
     def kill(self) -> None:

@@ -1,5 +1,5 @@
 """The admin's pages; importing a module registers its pages."""
 
-from notifier.admin import rate_requests
+from notifier.admin import chats, rate_requests
 
-__all__ = ["rate_requests"]
+__all__ = ["chats", "rate_requests"]

@@ -4,9 +4,9 @@ backends are, by a short name or by the dotted path of a class."""
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from notifier.backends.base import Backend, PermanentError, TemporaryError
+from notifier.backends.base import Backend, Busy, PermanentError, TemporaryError
 
-__all__ = ["SHORT_NAMES", "Backend", "PermanentError", "TemporaryError", "backend_class", "get_backend"]
+__all__ = ["SHORT_NAMES", "Backend", "Busy", "PermanentError", "TemporaryError", "backend_class", "get_backend"]
 
 SHORT_NAMES = {
     "telegram": "notifier.backends.telegram.TelegramBackend",

@@ -1,4 +1,4 @@
-"""What a delivery backend is, and the two ways in which it can fail."""
+"""What a delivery backend is, and the ways in which it can fail."""
 
 import abc
 
@@ -23,10 +23,17 @@ class TemporaryError(Exception):
         self.maybe_sent = maybe_sent
 
 
+class Busy(TemporaryError):
+    """Not tried: it isn't this message's turn before `retry_after` seconds, by our own limits."""
+
+
 class Backend(abc.ABC):
     @abc.abstractmethod
-    def send(self, chat_id: int, text: str) -> None:
-        """Deliver `text`, once it returns. Bounded in time. Raises PermanentError or TemporaryError."""
+    def send(self, chat_id: int, text: str) -> int | None:
+        """Deliver `text`, once it returns. Bounded in time. Returns the chat's new id where it has one now.
+
+        Raises PermanentError, TemporaryError or Busy.
+        """
 
     def check(self) -> str:
         """Ask the other side whether sending can work, and return who we are to it.

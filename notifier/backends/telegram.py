@@ -15,7 +15,8 @@ from aiogram import Bot
 from aiogram.types import LinkPreviewOptions
 from django.conf import settings
 
-from notifier.backends.base import Backend, TemporaryError
+from notifier import limits
+from notifier.backends.base import Backend, Busy, TemporaryError
 from notifier.backends.telegram_errors import migrated_to, translated
 from notifier.backends.telegram_session import make_bot
 
@@ -79,10 +80,13 @@ def close() -> None:
 
 
 class TelegramBackend(Backend):
-    def send(self, chat_id: int, text: str) -> None:
+    def send(self, chat_id: int, text: str) -> int | None:
+        if wait := limits.take(chat_id):
+            raise Busy("Telegram's limits", retry_after=wait)
         with translated():
             sender = _sender()
-            sender.run(_send(sender.bot, chat_id, text))
+            moved_to: int | None = sender.run(_send(sender.bot, chat_id, text))
+        return moved_to
 
     def check(self) -> str:
         """getMe, in a loop of its own: it is asked where no message is sent (at start, by a command)."""
@@ -90,7 +94,8 @@ class TelegramBackend(Backend):
             return asyncio.run(_who_am_i())
 
 
-async def _send(bot: Bot, chat_id: int, text: str) -> None:
+async def _send(bot: Bot, chat_id: int, text: str) -> int | None:
+    """Returns where the message went instead, if so."""
     try:
         await _send_plain(bot, chat_id, text)
     except Exception as error:
@@ -99,6 +104,8 @@ async def _send(bot: Bot, chat_id: int, text: str) -> None:
         if new_id is None:
             raise
         await _send_plain(bot, new_id, text)
+        return new_id
+    return None
 
 
 async def _send_plain(bot: Bot, chat_id: int, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The bot's process: long polling, until SIGTERM or Ctrl-C."""
+"""The bot's process: long polling, or a webhook where one is set, until SIGTERM or Ctrl-C."""
 
 import asyncio
 import logging
@@ -8,17 +8,20 @@ from typing import Any
 from aiogram import BaseMiddleware, Bot, Dispatcher
 from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter, TelegramServerError
 from aiogram.types import TelegramObject
+from django.conf import settings
 
 from notifier import metrics
 from notifier.backends.telegram_session import make_bot
-from notifier.bot import basics, rates
+from notifier.bot import basics, board, changes, charts, errors, inline, plans, rates, webhook
+from notifier.bot.commands import announce
+from notifier.bot.pace import paced
+from notifier.bot.people import People
 from project import ready
 
 log = logging.getLogger(__name__)
 
 # Seconds; the last is kept.
 PAUSES = (1, 2, 5, 10, 30)
-
 
 # How long the messages that are being handled have when the bot is stopped.
 LAST_WORDS = 10
@@ -52,17 +55,24 @@ def dispatcher(in_hand: InHand) -> Dispatcher:
     """The routers, the most general last."""
     made = Dispatcher()
     made.update.outer_middleware(in_hand)
-    made.include_routers(basics.make_router(), rates.make_router())
+    # After aiogram's own, which tells whose update it is.
+    made.update.outer_middleware(People())
+    modules = (errors, changes, basics, rates, board, charts, plans, inline)
+    made.include_routers(*(module.make_router() for module in modules), rates.make_talk())
     return made
 
 
 async def run() -> None:
     """Serve until a signal. Raises aiogram's TelegramUnauthorizedError or TelegramNotFound for a wrong token."""
-    bot, in_hand = make_bot(), InHand()
+    bot, in_hand = paced(make_bot()), InHand()
     try:
         async with ready.beating():
             await reach(bot)
-            await dispatcher(in_hand).start_polling(bot, close_bot_session=False)
+            await announce(bot)
+            if settings.TELEGRAM_WEBHOOK_URL:
+                await webhook.serve(dispatcher(in_hand), bot)
+            else:
+                await dispatcher(in_hand).start_polling(bot, close_bot_session=False)
             await in_hand.finish()
     finally:
         await bot.session.close()
@@ -74,6 +84,9 @@ async def reach(bot: Bot) -> None:
     while True:
         try:
             me = await bot.me()
+            if not settings.TELEGRAM_WEBHOOK_URL:
+                # Telegram gives no updates by polling while a webhook is set.
+                await bot.delete_webhook()
         except (TelegramNetworkError, TelegramServerError, TelegramRetryAfter) as error:
             pause = PAUSES[min(tries, len(PAUSES) - 1)]
             log.warning("Telegram can't be reached, the next try is in about %d s: %s", pause, error.message)

@@ -23,7 +23,7 @@ def delete(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifier", "0090_trace"),
+        ("notifier", "0021_due_schedule"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
     ]
     operations = [migrations.RunPython(create, delete)]

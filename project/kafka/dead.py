@@ -84,8 +84,9 @@ class DeadLetters:
     def of(self, topic: str) -> list[Letter]:
         """The letters of a queue's topic, the oldest first."""
         letters: dict[str, Letter] = {}
-        for message in self._records(self.topic_of(topic)):
-            letter = _letter(message)
+        found = [(_letter(message), message) for message in self._records(self.topic_of(topic))]
+        # Which of two has the plain id must not depend on the partition that is read first.
+        for letter, message in sorted(found, key=lambda pair: (pair[0].died, _place(pair[1]))):
             known = letters.get(letter.id)
             if known is None:
                 letters[letter.id] = letter

@@ -70,8 +70,7 @@ class Flow:
     def _post(self, person: int, window: int) -> None:
         begun = time.monotonic()
         try:
-            body = {"currency_char_code": "USD", "telegram_id": person}
-            answer = http.post(self._url, json=body, timeout=PATIENCE)
+            answer = http.post(self._url, json={"currency_char_code": "USD", "telegram_id": person}, timeout=PATIENCE)
         except http.RequestException as error:
             self.books.refused[window, type(error).__name__] += 1
             return

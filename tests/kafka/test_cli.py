@@ -85,8 +85,8 @@ class Site:
 
 
 @pytest.fixture
-def site(broker: tuple[str, dict[str, Any]], name: str) -> Iterator[Site]:
-    site = Site(*broker, name)
+def site(quick_broker: tuple[str, dict[str, Any]], name: str) -> Iterator[Site]:
+    site = Site(*quick_broker, name)
     yield site
     site.close()
 
@@ -292,9 +292,9 @@ def test_letters_of_a_queue_that_was_made_again_are_not_taken_for_one(kafka_site
     (first,) = site.kill(1)
     origin = first.encode()
     raw = Producer({"bootstrap.servers": site.connection().transport.address.hosts})
-    for _ in range(2):  # a second letter from there, and a copy of it, as a crash leaves them
+    for partition in range(8):  # a second letter from there, and copies of it, as a crash leaves them
         headers: Headers = [(DEAD_REASON, b"again"), (DEAD_ORIGIN, origin)]
-        raw.produce(f"{site.topic}.dead", b"not the first", headers=headers, partition=5)
+        raw.produce(f"{site.topic}.dead", b"not the first", headers=headers, partition=partition)
     assert raw.flush(10) == 0
     letters = site.json("dead", "list")
     assert len({letter["id"] for letter in letters}) == len(letters) >= 2

@@ -1,21 +1,30 @@
 """What the notifier's tests share."""
 
+import asyncio
 import datetime as dt
 import json
+import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import redis
 from celery import current_app
+from django.db import connections
 from kombu.exceptions import OperationalError
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
 from notifier import relay, requests
 from notifier.backends import memory, telegram
+from notifier.backends.telegram_session import make_bot
+from notifier.bot.app import InHand, dispatcher
+from notifier.bot.pace import paced
 from notifier.models import RateRequest
 from rates.quotes import Quote
+from rates.sheets import Sheet, SheetRate
+from rates.store import save_sheet
 from tests.standins.telegram import TOKEN, TelegramStandin
 
 POST = "/api/v1/rate-requests/"
@@ -37,6 +46,58 @@ def standin(settings: Any) -> Iterator[TelegramStandin]:
         settings.TELEGRAM_TIMEOUT_SECONDS = 5
         yield running
         telegram.close()
+
+
+@pytest.fixture
+def bot(standin: TelegramStandin, published: Callable[[], list[Any]]) -> Iterator[TelegramStandin]:
+    """The bot polls the stand-in, in a loop of its own."""
+    stop = threading.Event()
+
+    async def serve() -> None:
+        in_hand = InHand()
+        one, speaker = dispatcher(in_hand), paced(make_bot())
+        polling = asyncio.create_task(one.start_polling(speaker, handle_signals=False, polling_timeout=1))
+        while not stop.is_set() and not polling.done():
+            await asyncio.sleep(0.02)
+        if not polling.done():
+            await one.stop_polling()
+        await polling
+        await in_hand.finish()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    yield standin
+    stop.set()
+    thread.join(20)
+    connections.close_all()
+
+
+def sheet(day: dt.date, **values: str) -> None:
+    """Store a sheet: USD="75.5273", and JPY="48.15" for 100."""
+    ids = {"USD": "R01235", "EUR": "R01239", "CNY": "R01375", "JPY": "R01820", "KZT": "R01335"}
+    rates = [
+        SheetRate(ids[code], "000", code, 100 if code in ("JPY", "KZT") else 1, code, Decimal(value))
+        for code, value in values.items()
+    ]
+    save_sheet(Sheet(day, tuple(rates)))
+
+
+FRIDAY, SATURDAY = dt.date(2026, 4, 24), dt.date(2026, 4, 25)
+
+
+@pytest.fixture
+def sheets(db: None) -> None:
+    """Of two days; USD rises, EUR falls, the yen stays."""
+    sheet(FRIDAY, USD="75.0000", EUR="88.9000", CNY="11.0000", JPY="48.1500", KZT="16.0000")
+    sheet(SATURDAY, USD="75.5273", EUR="88.0110", CNY="11.0500", JPY="48.1500", KZT="16.3172")
+
+
+@pytest.fixture
+def empty_redis(redis_server: str, settings: Any) -> Iterator[str]:
+    settings.REDIS_URL = redis_server
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+        yield redis_server
 
 
 @pytest.fixture

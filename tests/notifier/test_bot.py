@@ -1,47 +1,22 @@
 """The bot, polling a Bot API on the wire in a process of its own thread's loop."""
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections
 
 from notifier import texts
-from notifier.backends.telegram_session import make_bot
-from notifier.bot.app import InHand, dispatcher
+from notifier.bot import words
 from notifier.models import RateRequest
 from tests.standins.telegram import TelegramStandin
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
-
-
-@pytest.fixture
-def bot(standin: TelegramStandin, published: Callable[[], list[Any]]) -> Iterator[TelegramStandin]:
-    """The bot polls the stand-in."""
-    stop = threading.Event()
-
-    async def serve() -> None:
-        one = dispatcher(InHand())
-        polling = asyncio.create_task(one.start_polling(make_bot(), handle_signals=False, polling_timeout=1))
-        while not stop.is_set() and not polling.done():
-            await asyncio.sleep(0.02)
-        if not polling.done():
-            await one.stop_polling()
-        await polling
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    yield standin
-    stop.set()
-    thread.join(20)
-    connections.close_all()
 
 
 def rows() -> list[tuple[str, int]]:
@@ -54,10 +29,24 @@ def test_commands(bot: TelegramStandin, said: str, name: str) -> None:
     assert bot.wait_messages(1) == [(42, texts.render(name))]
 
 
-@pytest.mark.parametrize("said", ["USDT", "привет", "/rate", "/rate доллар", "/rate USD EUR", "/nonsense", "42"])
-def test_what_is_no_code_gets_a_hint(bot: TelegramStandin, said: str) -> None:
+@pytest.mark.parametrize("said", ["USDT", "привет", "42", "0 usd"])
+def test_what_is_no_currency_gets_a_hint(bot: TelegramStandin, said: str) -> None:
     bot.say(42, said)
-    assert bot.wait_messages(1) == [(42, texts.render("bot/hint"))]
+    assert bot.wait_messages(1) == [(42, texts.render("bot/hint", similar=words.similar(said)))]
+    assert rows() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        *[("/rate", "rate_hint"), ("/nonsense", "command_hint"), ("/convert", "convert_hint")],
+        *[("/chart USD 5000y", "chart_hint"), ("/history", "history_hint"), ("/alert USD", "alert_hint")],
+        *[("/alert USD > 5%", "alert_hint"), ("/delete x", "delete_hint"), ("/lang de", "lang_hint")],
+    ],
+)
+def test_commands_with_a_wrong_argument_say_what_works(bot: TelegramStandin, said: str, name: str) -> None:
+    bot.say(42, said)
+    assert bot.wait_messages(1) == [(42, texts.render(f"bot/{name}"))]
     assert rows() == []
 
 

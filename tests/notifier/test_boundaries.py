@@ -7,6 +7,11 @@ from pathlib import Path
 
 # Where the notifier has itself called by the rates.
 HOOKS = ("rates.tasks.before_fetch",)
+# What the rates offer to others.
+DOOR = (
+    *("rates.quotes", "rates.tasks.fetch_rate", "rates.changes", "rates.conversion", "rates.points", "rates.charts"),
+    *("rates.status", "rates.schedule", "rates.catalogue", "rates.cbr.CbrUnavailable"),
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -56,11 +61,7 @@ def test_rates_know_nothing_of_who_is_told() -> None:
 def test_the_notifier_uses_only_the_public_door_of_rates() -> None:
     inside = [one for one in imported("notifier") if within(one[1], "rates")]
     assert inside
-    doors = (
-        *("rates.quotes", "rates.tasks.fetch_rate", "rates.changes", "rates.conversion", "rates.points"),
-        *("rates.charts", "rates.status", "rates.schedule", "rates.cbr.CbrUnavailable"),
-    )
-    assert not [one for one in inside if not within(one[1], *doors, *HOOKS)]
+    assert not [one for one in inside if not within(one[1], *DOOR, *HOOKS)]
 
 
 def test_the_transport_knows_no_django() -> None:

@@ -26,9 +26,9 @@ def insert(request_id: uuid.UUID) -> None:
     """A row as the INSERT of 0.1.0 makes it: it doesn't know the columns that came later."""
     template = RateRequest(pk=request_id, currency_char_code="USD", telegram_id=42)
     template.sweep_at = template.accepted_at
-    fields = [RateRequest._meta.get_field(name) for name in COLUMNS]
+    fields = [field for field in RateRequest._meta.concrete_fields if field.name in COLUMNS]
     values = [field.get_db_prep_save(getattr(template, field.attname), connection) for field in fields]
-    names, marks = ", ".join(COLUMNS), ", ".join(["%s"] * len(COLUMNS))
+    names, marks = ", ".join(str(field.column) for field in fields), ", ".join(["%s"] * len(fields))
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO notifier_raterequest ({names}) VALUES ({marks})", values)
 
@@ -45,7 +45,7 @@ def publish(request_id: str) -> None:
     ids = {"task_id": notify_id, "root_id": fetch_id, "parent_id": fetch_id, "reply_to": str(uuid.uuid4())}
     notify = signature("notifier.tasks.notify", request_id, **ids, link_error=[give_up])
     embed = {"callbacks": None, "errbacks": [give_up], "chain": [notify], "chord": None}
-    headers = {
+    headers: dict[str, Any] = {
         **{"lang": "py", "task": "rates.tasks.fetch_rate", "id": fetch_id, "root_id": fetch_id, "parent_id": None},
         **{"shadow": None, "eta": None, "expires": None, "group": None, "group_index": None, "retries": 0},
         **{"timelimit": [None, None], "argsrepr": "()", "kwargsrepr": "{}", "origin": "gen1@host"},

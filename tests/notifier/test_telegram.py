@@ -58,7 +58,7 @@ def test_retry_after(standin: TelegramStandin) -> None:
 
 def test_a_group_that_became_a_supergroup(standin: TelegramStandin) -> None:
     standin.fail("migrate", chat_id=-5, to=-1005, times=9)
-    send(-5, "text")
+    assert get_backend().send(-5, "text") == -1005
     assert standin.messages == [(-1005, "text")]
 
 

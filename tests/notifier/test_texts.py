@@ -3,10 +3,10 @@
 import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.template.loader import get_template
 
 from notifier import texts
 from rates.quotes import Quote
@@ -89,7 +89,17 @@ def test_errors_name_their_remedy(settings: Any) -> None:
     assert 'press "Start"' in texts.error("chat_not_found")
 
 
-@pytest.mark.parametrize("name", ["rate", "not_found", "error", "bot/start", "bot/help", "bot/hint"])
-@pytest.mark.parametrize("language", texts.LANGUAGES)
-def test_every_text_is_there_in_every_language(name: str, language: str) -> None:
-    assert get_template(f"notifier/{language}/{name}.txt")
+def test_every_text_is_there_in_every_language() -> None:
+    templates = Path(texts.__file__).parent / "templates" / "notifier"
+    russian, english = (
+        {str(path.relative_to(templates / language)) for path in (templates / language).rglob("*.txt")}
+        for language in texts.LANGUAGES
+    )
+    assert russian == english
+    assert len(russian) > 30
+
+
+def test_a_language_holds_for_a_block(settings: Any) -> None:
+    with texts.speaking("en"):
+        assert texts.date(dt.date(2026, 4, 5)) == "5 April 2026"
+    assert texts.date(dt.date(2026, 4, 5)) == "05.04.2026"

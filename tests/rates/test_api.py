@@ -73,7 +73,11 @@ def test_fresh_means_that_the_cbr_was_asked_lately_and_answered(client: Client, 
 def test_a_bad_date_is_told_by_field(client: Client, stored: None, date: str) -> None:
     response = client.get("/api/v1/rates/", {"date": date})
     assert response.status_code == 400
-    assert response.json() == {"date": ["Enter a valid date."]}
+    assert response.json() == {
+        "code": "bad_parameters",
+        "detail": "date: Enter a valid date.",
+        "date": ["Enter a valid date."],
+    }
 
 
 def test_a_day_without_a_sheet_is_not_found(client: Client, stored: None) -> None:
@@ -100,6 +104,9 @@ def test_currencies_have_both_names(client: Client, stored: None) -> None:
         "cbr_id": "R01235",
         "name": "Доллар США",
         "name_en": "US Dollar",
+        "nominal": 1,
+        "first_date": "2016-08-23",
+        "last_date": "2026-04-25",
     }
     codes = [currency["char_code"] for currency in client.get("/api/v1/currencies/").json()]
     assert codes == sorted(codes)

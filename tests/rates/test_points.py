@@ -54,6 +54,6 @@ def test_a_cbr_that_is_away_is_not_asked_again_at_once(cbr: CbrStandin, mode: st
 def test_long_ranges_are_asked_for_in_parts(cbr: CbrStandin) -> None:
     points("USD", datetime.date.min, datetime.date(2026, 3, 31), fetch=True)
     assert len(cbr.requests) == 4
-    assert cbr.requests[0].query["date_req1"] == "02/07/1992"
+    assert cbr.requests[0].query["date_req1"] == "01/07/1992"
     points("USD", datetime.date(1995, 1, 1), datetime.date(2026, 3, 31), fetch=True)
     assert len(cbr.requests) == 4

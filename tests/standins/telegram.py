@@ -7,8 +7,10 @@ its address, and the rest is over HTTP:
     GET  /_calls                every call: [{"method": …, "params": {…}}]
     POST /_control              {"fail": {"kind": "429", "retry_after": 2, "times": 1, "method": "sendMessage",
                                 "chat_id": 42}} adds a failure (see FAILURES), {"clear": true} forgets all
-    POST /_updates              {"chat_id": 42, "text": "/start"} is what a person writes to the bot
-    POST /bot<token>/<method>   the Bot API: getMe, sendMessage, getUpdates (long poll), setWebhook, deleteWebhook,
+    POST /_updates              {"chat_id": 42, "text": "/start"} is what a person writes to the bot;
+                                {"update": {"inline_query": {…}}} is any other update
+    POST /bot<token>/<method>   the Bot API: getMe, sendMessage, sendPhoto, editMessageText, answerCallbackQuery,
+                                answerInlineQuery, setMyCommands, getUpdates (long poll), setWebhook, deleteWebhook,
                                 with a JSON, urlencoded or multipart body
 
 The wire format is https://core.telegram.org/bots/api#making-requests; descriptions are those of the real service.
@@ -37,6 +39,7 @@ FAILURES = {
     "403": (403, "Forbidden: bot was blocked by the user"),
     "deactivated": (403, "Forbidden: user is deactivated"),
     "initiate": (403, "Forbidden: bot can't initiate conversation with a user"),
+    "not_modified": (400, "Bad Request: message is not modified"),
     "500": (500, "Internal Server Error"),
 }
 
@@ -82,23 +85,37 @@ class State:
             return found
 
     def add_message(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        sent = {"chat_id": int(params["chat_id"]), "text": params["text"], "method": method, "at": time.time()}
+        text = params.get("text") or params.get("caption") or ""
+        sent = {"chat_id": int(params["chat_id"]), "text": text, "method": method, "at": time.time()}
         with self.changed:
             self.messages.append(sent)
             self.changed.notify_all()
         return sent
 
-    def add_update(self, chat_id: int, text: str) -> None:
-        chat = {"id": chat_id, "type": "private" if chat_id > 0 else "group"}
-        chat |= {"first_name": "Ada"} if chat_id > 0 else {"title": "Friends"}
+    def chat(self, chat_id: int) -> dict[str, Any]:
+        chat: dict[str, Any] = {"id": chat_id, "type": "private" if chat_id > 0 else "group"}
+        return chat | ({"first_name": "Ada"} if chat_id > 0 else {"title": "Friends"})
+
+    def add_text(self, chat_id: int, text: str, **person: Any) -> None:
+        chat = self.chat(chat_id)
         message: dict[str, Any] = {"message_id": self.number(), "date": int(time.time()), "chat": chat}
-        message |= {"from": {"id": abs(chat_id), "is_bot": False, "first_name": "Ada"}, "text": text}
+        message |= {"from": {"id": abs(chat_id), "is_bot": False, "first_name": "Ada"} | person, "text": text}
         if text.startswith("/"):
             length = len(text.split()[0])
             message["entities"] = [{"type": "bot_command", "offset": 0, "length": length}]
-        update = {"update_id": self.number(), "message": message}
+        self.add_update({"message": message})
+
+    def add_press(self, chat_id: int, data: str) -> None:
+        """A button below a message of the bot's is pressed."""
+        message = {"message_id": self.number(), "date": int(time.time()), "chat": self.chat(chat_id), "text": "…"}
+        person = {"id": abs(chat_id), "is_bot": False, "first_name": "Ada"}
+        query = {"id": str(self.number()), "from": person, "chat_instance": "1", "data": data}
+        self.add_update({"callback_query": query | {"message": message | {"from": BOT}}})
+
+    def add_update(self, update: dict[str, Any]) -> None:
         with self.changed:
-            self.updates.append(update)
+            self.next_id += 1
+            self.updates.append({"update_id": self.next_id} | update)
             self.changed.notify_all()
 
     def wait_updates(self, offset: int, timeout: float) -> list[dict[str, Any]]:
@@ -133,7 +150,11 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/_control":
             self.control(params)
         elif path == "/_updates":
-            self.server.state.add_update(int(params["chat_id"]), params["text"])
+            state = self.server.state
+            if "update" in params:
+                state.add_update(params["update"])
+            else:
+                state.add_text(int(params["chat_id"]), params["text"])
             self.reply(200, {"ok": True})
         else:
             self.error(404, "Not Found")
@@ -159,21 +180,26 @@ class Handler(BaseHTTPRequestHandler):
             self.error(401, "Unauthorized") if ":" in token else self.error(404, "Not Found")
         elif method == "getMe":
             self.reply(200, {"ok": True, "result": BOT})
-        elif method == "sendMessage":
-            self.send(params)
+        elif method in ("sendMessage", "sendPhoto", "editMessageText"):
+            self.send(method, params)
         elif method == "getUpdates":
             found = state.wait_updates(int(params.get("offset") or 0), float(params.get("timeout") or 0))
             self.reply(200, {"ok": True, "result": found})
+        elif method in ("answerCallbackQuery", "answerInlineQuery", "setMyCommands"):
+            self.reply(200, {"ok": True, "result": True})
         elif method in ("setWebhook", "deleteWebhook"):
             self.reply(200, {"ok": True, "result": True, "description": f"{method} done"})
         else:
             self.error(404, "Not Found")
 
-    def send(self, params: dict[str, Any]) -> None:
-        if not params.get("text"):
+    def send(self, method: str, params: dict[str, Any]) -> None:
+        if method != "sendPhoto" and not params.get("text"):
             self.error(400, "Bad Request: message text is empty")
             return
-        sent = self.server.state.add_message("sendMessage", params)
+        if len(params.get("text", "").encode("utf-16-le")) > 2 * 4096:
+            self.error(400, "Bad Request: message is too long")
+            return
+        sent = self.server.state.add_message(method, params)
         chat = {"id": sent["chat_id"], "type": "private" if sent["chat_id"] > 0 else "group"}
         result = {"message_id": self.server.state.number(), "date": int(sent["at"]), "chat": chat}
         self.reply(200, {"ok": True, "result": result | {"text": sent["text"]}})
@@ -245,6 +271,9 @@ def multipart(content_type: str, body: bytes) -> dict[str, Any]:
         assert isinstance(part, Message)
         payload = part.get_payload(decode=True)
         assert isinstance(payload, bytes)
+        if filename := part.get_filename():
+            found["file"] = {"name": filename, "size": len(payload), "begins": payload[:8].hex()}
+            continue
         found[str(part.get_param("name", header="content-disposition"))] = payload.decode()
     return found
 
@@ -293,9 +322,17 @@ class TelegramStandin:
     def fail(self, kind: str, **options: Any) -> None:
         self.state.failures.append(Failure(kind, **options))
 
-    def say(self, chat_id: int, text: str) -> None:
-        """A person writes to the bot."""
-        self.state.add_update(chat_id, text)
+    def say(self, chat_id: int, text: str, **person: Any) -> None:
+        """A person writes to the bot; `person` adds to what Telegram tells of them (language_code …)."""
+        self.state.add_text(chat_id, text, **person)
+
+    def press(self, chat_id: int, data: str) -> None:
+        """A person presses a button of the bot's."""
+        self.state.add_press(chat_id, data)
+
+    def calls(self, method: str) -> list[dict[str, Any]]:
+        """The parameters of the calls of one method."""
+        return [call["params"] for call in list(self.state.calls) if call["method"] == method]
 
     def wait_messages(self, count: int, timeout: float = 20) -> list[tuple[int, str]]:
         """The messages, once there are `count`; raises TimeoutError otherwise."""
