@@ -101,9 +101,9 @@ SELECT value FROM found WHERE value IS NOT NULL LIMIT %s
 
 def distinct(name: str, most: int = 200) -> Sequence[str]:
     """The values of a text column that is the first of an index, without the empty one, in order."""
-    field = RateRequest._meta.get_field(name)
+    column = {field.name: field.column for field in RateRequest._meta.concrete_fields}[name]
     quote = connection.ops.quote_name
-    sql = NEXT_VALUES.format(field=quote(field.column), table=quote(RateRequest._meta.db_table))
+    sql = NEXT_VALUES.format(field=quote(str(column)), table=quote(RateRequest._meta.db_table))
     with connection.cursor() as cursor:
         cursor.execute(sql, [most])
         return [value for (value,) in cursor.fetchall()]

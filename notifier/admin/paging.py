@@ -1,6 +1,7 @@
 """Pages of long lists."""
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
 
@@ -11,4 +12,5 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
+        assert isinstance(self.object_list, QuerySet), "the admin's lists are of rows"
         return self.object_list.order_by()[: self.MOST].count()
