@@ -49,6 +49,14 @@ def check_token(**_: Any) -> list[CheckMessage]:
 
 
 @register
+def check_kept_days(**_: Any) -> list[CheckMessage]:
+    if settings.REQUESTS_KEPT_DAYS >= 0:
+        return []
+    hint = "Use a number of days, or 0 to keep all requests."
+    return [Error(f"REQUESTS_KEPT_DAYS is {settings.REQUESTS_KEPT_DAYS}.", hint=hint, id="notifier.E030")]
+
+
+@register
 def check_webhook(**_: Any) -> list[CheckMessage]:
     """Telegram posts to https only, and whoever knows the address could post too without the secret."""
     url = settings.TELEGRAM_WEBHOOK_URL

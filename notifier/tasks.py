@@ -6,6 +6,7 @@ from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError
 
 from notifier import delivery, due, failures, idempotency, posting, relay, requests
+from notifier.purge import purge as purge_old_requests
 
 # Of one message where the database is away: over an hour.
 MAX_RETRIES = 20
@@ -68,3 +69,9 @@ def post(self: Task, message_id: str) -> None:
 def send_due() -> dict[str, int]:
     """Write the digests and alerts that are due and have them sent. Returns how many. Beat runs it."""
     return due.send_due()
+
+
+@shared_task(ignore_result=True)
+def purge() -> int:
+    """Delete requests that ended long ago (REQUESTS_KEPT_DAYS). Returns how many. Beat runs it."""
+    return purge_old_requests()

@@ -67,12 +67,13 @@ AXES_CLIENT_IP_CALLABLE = "project.proxies.client_address"
 NUM_PROXIES = env.int("NUM_PROXIES", default=0)
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "project.admin_config.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     # Before the applications whose templates it replaces.
     "project",
     "axes",
@@ -250,6 +251,9 @@ WEBHOOK_TIMEOUT_SECONDS = env.int("WEBHOOK_TIMEOUT_SECONDS", default=10)
 MAX_BACKLOG = env.int("MAX_BACKLOG", default=100000)
 # The language of the messages: "ru" or "en".
 NOTIFIER_LANGUAGE = env.str("NOTIFIER_LANGUAGE", default="ru")
+
+# How long the request log keeps a request that has ended; 0 keeps all.
+REQUESTS_KEPT_DAYS = env.int("REQUESTS_KEPT_DAYS", default=90)
 
 # --- Celery: the broker's settings are all here ---------------------------------------------------------------------
 

@@ -1,13 +1,18 @@
-"""Where everything is: the page, the API with its documentation, the admin."""
+"""Where everything is: the pages, the API with its documentation, the admin."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from notifier.api import RateRequestViewSet
-from rates.page import newest_rates
+from project.pages import currency, home, sending, status
 
 urlpatterns = [
-    path("", newest_rates, name="page"),
+    path("", home.home, name="page"),
+    re_path(r"^rates/(?P<code>[A-Za-z]{3})/$", currency.currency, name="currency"),
+    re_path(r"^rates/(?P<code>[A-Za-z]{3})/chart\.svg$", currency.picture, name="currency-chart"),
+    path("requests/", sending.send, name="send"),
+    path("requests/<uuid:id>/", sending.progress, name="request"),
+    path("status", status.status, name="status"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("project.api")),
     # The address of the service that this project grew out of: no trailing slash and no redirect.

@@ -14,7 +14,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
-from notifier import dispatch
+from notifier import dispatch, figures
+from notifier.admin.paging import CappedPaginator
 from notifier.models import RateRequest
 from notifier.serializers import plain
 
@@ -28,8 +29,7 @@ class CurrencyFilter(admin.SimpleListFilter):
     parameter_name = "currency_char_code"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        codes = RateRequest.objects.order_by("currency_char_code").values_list("currency_char_code", flat=True)
-        return [(code, code) for code in codes.distinct()]
+        return [(code, code) for code in figures.distinct("currency_char_code")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[RateRequest]) -> QuerySet[RateRequest]:
         return queryset.filter(currency_char_code=self.value()) if self.value() else queryset
@@ -42,11 +42,11 @@ class ErrorFilter(admin.SimpleListFilter):
     parameter_name = "error_code"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        rows = RateRequest.objects.exclude(error_code="").order_by("error_code")
-        return [(code, code) for code in rows.values_list("error_code", flat=True).distinct()]
+        return [(code, code) for code in figures.distinct("error_code")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[RateRequest]) -> QuerySet[RateRequest]:
-        return queryset.filter(error_code=self.value()) if self.value() else queryset
+        # Said twice, so that the database sees that its index, which leaves the empty ones out, will do.
+        return queryset.exclude(error_code="").filter(error_code=self.value()) if self.value() else queryset
 
 
 @admin.register(RateRequest)
@@ -65,13 +65,13 @@ class RateRequestAdmin(admin.ModelAdmin):
         ("Queue", {"fields": ["publishes", "published_at", "lease_until", "sweep_at", "possible_repeats"]}),
     ]
     list_filter = ["status", CurrencyFilter, "created_at", ErrorFilter]
-    date_hierarchy = "created_at"
     search_fields = ["id", "currency_char_code", "telegram_id"]
     search_help_text = "An id or its beginning, a currency's code, or a Telegram id."
     list_select_related = ["token"]
     list_per_page = 50
-    # Counting all rows takes longer than showing a page of them.
+    # Counting all rows, and looking for all their days, takes longer than showing a page of them.
     show_full_result_count = False
+    paginator = CappedPaginator
     actions = ["send_again"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from axe_core_python.selenium import Axe
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -34,11 +37,26 @@ def click(browser: WebDriver, css: str) -> None:
     WebDriverWait(browser, TIMEOUT).until(that.element_to_be_clickable((By.CSS_SELECTOR, css))).click()
 
 
+@contextmanager
+def another_page(browser: WebDriver) -> Iterator[None]:
+    """What is done in the block leads to another page; after it, that page is there, whole."""
+    page = one(browser, "html")
+    yield
+    wait = WebDriverWait(browser, TIMEOUT)
+    wait.until(that.staleness_of(page))
+    wait.until(lambda _: browser.execute_script("return document.readyState") == "complete")
+
+
+def leave(browser: WebDriver, css: str) -> None:
+    """Click what leads to another page."""
+    with another_page(browser):
+        click(browser, css)
+
+
 def follow(browser: WebDriver, text: str) -> None:
     """The link with this text; returns when another page is there."""
-    page = one(browser, "html")
-    browser.find_element(By.LINK_TEXT, text).click()
-    WebDriverWait(browser, TIMEOUT).until(that.staleness_of(page))
+    with another_page(browser):
+        browser.find_element(By.LINK_TEXT, text).click()
 
 
 def send_form(browser: WebDriver, code: str, telegram_id: str) -> str:
@@ -47,9 +65,7 @@ def send_form(browser: WebDriver, code: str, telegram_id: str) -> str:
         field = one(browser, f"{FORM} [name={name}]")
         field.clear()
         field.send_keys(value)
-    page = one(browser, "html")
-    click(browser, f"{FORM} button.btn-primary")
-    WebDriverWait(browser, TIMEOUT).until(that.staleness_of(page))
+    leave(browser, f"{FORM} button.btn-primary")
     return one(browser, ANSWER).text
 
 
@@ -57,8 +73,8 @@ def log_in(browser: WebDriver, service: Run) -> None:
     browser.get(service.line("  Admin ").split()[-1])
     one(browser, "[name=username]").send_keys("admin")
     one(browser, "[name=password]").send_keys(service.line(", password ").split()[-1])
-    click(browser, "[type=submit]")
-    eventually(lambda: "Site administration" in browser.title, TIMEOUT)
+    leave(browser, "[type=submit]")
+    assert "Site administration" in browser.title
 
 
 def test_a_request_from_the_form_to_the_log(service: Run, browser: WebDriver, telegram: TelegramStandin) -> None:
@@ -82,7 +98,7 @@ def test_a_request_from_the_form_to_the_log(service: Run, browser: WebDriver, te
     log_in(browser, service)
     follow(browser, "Rate requests")
     one(browser, "#searchbar").send_keys("-1009001")
-    click(browser, "#changelist-search [type=submit]")
+    leave(browser, "#changelist-search [type=submit]")
     (row,) = browser.find_elements(By.CSS_SELECTOR, "#result_list tbody tr")
     assert "Delivered" in row.text
     request_id = urlsplit(status_url).path.rstrip("/").rpartition("/")[2]
@@ -109,7 +125,7 @@ def test_the_schedule_is_run_and_changed_in_the_admin(service: Run, browser: Web
     row = browser.find_element(By.XPATH, "//table[@id='result_list']//tr[.//a[text()='Rates, every hour']]")
     row.find_element(By.CSS_SELECTOR, ".action-select").click()
     Select(one(browser, "[name=action]")).select_by_visible_text("Run selected tasks")
-    click(browser, ".actions button[type=submit]")
+    leave(browser, ".actions button[type=submit]")
     assert "1 task was successfully run" in one(browser, ".messagelist").text
     eventually(lambda: len(cbr.requests) > asked, TIMEOUT)
 
@@ -117,7 +133,7 @@ def test_the_schedule_is_run_and_changed_in_the_admin(service: Run, browser: Web
     follow(browser, "Rates, every hour")
     Select(one(browser, "[name=crontab]")).select_by_value("")
     Select(one(browser, "[name=interval]")).select_by_visible_text("every 20 seconds")
-    click(browser, "[name=_save]")
+    leave(browser, "[name=_save]")
     assert "was changed successfully" in one(browser, ".messagelist").text
     asked = len(cbr.requests)
     eventually(lambda: len(cbr.requests) > asked, TIMEOUT)
@@ -136,13 +152,55 @@ def test_the_documentation_tries_the_api_out(service: Run, browser: WebDriver, t
     eventually(lambda: any(chat == 42 for chat, _ in telegram.messages), TIMEOUT)
 
 
-def test_the_page_shows_the_newest_rates_in_both_languages(service: Run, browser: WebDriver) -> None:
+def test_rates_are_found_converted_and_sent_on_the_page(
+    service: Run, browser: WebDriver, telegram: TelegramStandin
+) -> None:
     browser.get(service.page)
-    rows = [row.text for row in browser.find_elements(By.CSS_SELECTOR, "tbody tr")]
-    assert len(rows) == 54
-    assert "USD 1 Доллар США 75,5273" in rows
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#rates tbody tr")) == 54
     assert "25.04.2026" in one(browser, "main").text
     follow(browser, "English")
-    assert "USD 1 US Dollar 75.5273" in one(browser, "table").text
-    follow(browser, "По-русски")
-    assert "Рублей" in one(browser, "table").text
+    assert "US Dollar" in one(browser, "#rates").text
+
+    one(browser, "#q").send_keys("us dollar")
+    eventually(lambda: len(browser.find_elements(By.CSS_SELECTOR, "#rates tbody tr")) < 5, TIMEOUT)
+    one(browser, "#amount").clear()
+    one(browser, "#amount").send_keys("200")
+    eventually(lambda: "15,105.46 RUB" in one(browser, "#conversion").text, TIMEOUT)
+
+    one(browser, "#telegram_id").send_keys("0")
+    click(browser, "#send button")
+    eventually(lambda: "other than 0" in one(browser, "#send").text, TIMEOUT)
+    one(browser, "#telegram_id").clear()
+    one(browser, "#telegram_id").send_keys("-1009005")
+    click(browser, "#send button")
+    eventually(lambda: "Delivered" in one(browser, "#sent").text, TIMEOUT)
+    eventually(lambda: bool(browser.find_elements(By.CSS_SELECTOR, "#sent .message")), TIMEOUT)
+    (text,) = [text for chat, text in telegram.messages if chat == -1009005]
+    assert one(browser, "#sent .message").text == text.strip()
+    assert urlsplit(browser.current_url).path == "/"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_keep_nobody_out(service: Run, browser: WebDriver, theme: str) -> None:
+    """No finding of axe that is serious, and nothing wider than a small phone's screen."""
+    browser.set_window_size(500, 900)  # the narrowest that Chromium has
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 320, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    )
+    for path in ("", "rates/USD/", "status"):
+        browser.get(f"{service.page}{path}?theme={theme}")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 320, path
+        found = Axe().run(browser)["violations"]
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
+
+
+def test_the_dashboard_tells_that_it_works(service: Run, browser: WebDriver) -> None:
+    service.ask("USD", -1009006)
+    log_in(browser, service)
+    follow(browser, "Dashboard: is it working?")
+    shown = one(browser, ".dashboard").text
+    for text in ("rates: lag", "notifications: lag", "dead letters", "2026-04-25", "running"):
+        assert text in shown
+    follow(browser, "dead letters")
+    assert "There are none." in one(browser, "#content").text
