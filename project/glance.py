@@ -88,7 +88,10 @@ def glance() -> Glance:
 
 def forget() -> None:
     """Ask everything anew, for tests."""
-    for kept in (sheet, log_figures, *hours.values()):
+    sheet.forget()
+    log_figures.forget()
+    for kept in hours.values():
         kept.forget()
-    for source in (pipeline.queues, pipeline.workers, pipeline.dead_letters):
-        source.forget()
+    pipeline.queues.forget()
+    pipeline.workers.forget()
+    pipeline.dead_letters.forget()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
@@ -47,7 +48,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     """What the page shows, also where a form on it was refused."""
     changes = with_changes()
     if not changes:
-        return {"date": None}
+        return {"date": None, "may_send": may_send(request)}
     date = changes[0].rate.date
     lines = recent(date)
     english = preference(request, "lang") == "en"
@@ -55,6 +56,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     query = request.GET.get("q", "").strip()[:100]
     return {
         "date": date,
+        "may_send": may_send(request),
         "previous_date": next((change.previous_date for change in changes if change.previous_date), None),
         "fresh": store.is_fresh(),
         "cards": [row for code in CARDS for row in rows if row.code == code],
@@ -63,6 +65,15 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "codes": [RUB, *(row.code for row in rows)],
         "converter": _converter(request),
     }
+
+
+def is_staff(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_staff", False))
+
+
+def may_send(request: HttpRequest) -> bool:
+    """Whether the form is there: who shows no token may ask only where a setting says so."""
+    return settings.ALLOW_ANONYMOUS_REQUESTS or is_staff(request)
 
 
 def _row(change: RateChange, english: bool, lines: dict[str, list[Decimal]]) -> Row:

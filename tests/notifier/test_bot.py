@@ -19,7 +19,7 @@ from tests.standins.telegram import TelegramStandin
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
-def rows() -> list[tuple[str, int]]:
+def rows() -> list[tuple[str, int | None]]:
     return list(RateRequest.objects.order_by("created_at").values_list("currency_char_code", "telegram_id"))
 
 

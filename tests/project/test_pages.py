@@ -180,3 +180,25 @@ def test_the_status_tells_errors_by_name_alone(client: Client, stored: None) -> 
     assert "private words" not in html
     # These tests have no Kafka.
     assert "unknown" in html
+
+
+def test_without_a_token_the_form_is_there_only_where_a_setting_says_so(
+    client: Client, admin_client: Client, stored: None, settings: Any
+) -> None:
+    settings.ALLOW_ANONYMOUS_REQUESTS = False
+    assert b'name="telegram_id"' not in client.get("/").content
+    refused = client.post("/requests/", {"currency_char_code": "USD", "telegram_id": "42"})
+    assert (refused.status_code, RateRequest.objects.count()) == (403, 0)
+    assert b'name="telegram_id"' in admin_client.get("/").content
+
+
+def test_the_form_knows_no_webhooks_and_keeps_to_the_limits(
+    client: Client, stored: None, settings: Any, redis_server: str
+) -> None:
+    settings.THROTTLE_TELEGRAM_ID = "1/hour"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_server}}
+    webhook = client.post("/requests/", {"currency_char_code": "USD", "webhook_url": "https://example.org/"})
+    assert webhook.status_code == 400
+    answers = [client.post("/requests/", {"currency_char_code": "USD", "telegram_id": "7719"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 429]
+    assert int(answers[1]["Retry-After"]) > 0

@@ -1,5 +1,6 @@
 """Sources of figures: bounded, shared, kept for a moment."""
 
+import itertools
 import threading
 
 from kombu.exceptions import OperationalError
@@ -8,8 +9,8 @@ from project.pipeline import Source
 
 
 def test_many_pages_are_one_question() -> None:
-    asked: list[int] = []
-    source = Source("test", lambda: asked.append(1) or len(asked))
+    asked = itertools.count(1)
+    source = Source("test", lambda: next(asked))
     assert {source.get() for _ in range(20)} == {1}
     source.forget()
     assert source.get() == 2
