@@ -76,8 +76,10 @@ def seconds(client: Client, path: str) -> float:
 
     glance.forget()
     glance.glance()  # the brokers aren't what is measured
-    for kept in (glance.sheet, glance.log_figures, *glance.hours.values()):
-        kept.forget()
+    glance.sheet.forget()
+    glance.log_figures.forget()
+    for hour in glance.hours.values():
+        hour.forget()
     started = time.perf_counter()
     answer = client.get(path)
     assert answer.status_code == 200, (path, answer.status_code)
