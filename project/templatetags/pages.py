@@ -41,6 +41,12 @@ def figure(context: Context, value: Decimal | int | None, places: int | None = N
 
 
 @register.simple_tag(takes_context=True)
+def amount(context: Context, value: Decimal) -> str:
+    """Just the digits that were given, without zeros at the end."""
+    return grouped(f"{value.normalize():,f}", context["lang"])
+
+
+@register.simple_tag(takes_context=True)
 def unit(context: Context, value: Decimal) -> str:
     """Roubles for one unit: four places, more where the number is small."""
     places = 4 if abs(value) >= 1 else 6
@@ -65,7 +71,7 @@ def direction(value: Decimal | None) -> str:
 
 @register.filter
 def arrow(value: Decimal | None) -> str:
-    return {"up": "▲", "down": "▼", "same": "＝"}[direction(value)]
+    return "" if value is None else {"up": "▲", "down": "▼", "same": "="}[direction(value)]
 
 
 @register.simple_tag(takes_context=True)

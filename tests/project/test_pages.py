@@ -167,7 +167,7 @@ def test_changes_have_a_sign_and_an_arrow_beside_their_colour() -> None:
     template = Template("{% load pages %}{{ value|direction }} {{ value|arrow }} {% signed value 2 %}")
 
     told = [template.render(Context({"lang": "ru", "value": Decimal(value)})) for value in ("1.5", "-1.5", "0")]
-    assert told == ["up ▲ +1,50", "down ▼ −1,50", "same ＝ 0,00"]
+    assert told == ["up ▲ +1,50", "down ▼ −1,50", "same = 0,00"]
 
 
 def test_the_status_tells_errors_by_name_alone(client: Client, stored: None) -> None:
