@@ -19,6 +19,7 @@ ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",  # root may not have one, and only our own pages are opened
     "--disable-gpu",
+    "--force-prefers-reduced-motion",  # a click waits for no scrolling
     "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
@@ -81,7 +82,6 @@ def browser(chromium: tuple[str, str], tmp_path: Path) -> Iterator[webdriver.Chr
     options = webdriver.ChromeOptions()
     options.binary_location, driver = chromium
     for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument("--force-prefers-reduced-motion")  # a click waits for no scrolling
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     chrome = webdriver.Chrome(options=options, service=Service(driver))
