@@ -18,7 +18,7 @@ from project.local.signals import Signals, Stop
 from project.local.supervisor import Supervisor
 from project.local.terminal import say, step
 
-READY_SECONDS = 90
+READY_SECONDS = 180
 # A large database may take its time to migrate.
 PREPARE_SECONDS = 600
 GIVEN_SECONDS = 15

@@ -21,7 +21,7 @@ from tests.standins.telegram import TelegramStandin
 from tests.waiting import eventually
 
 # One start of the service, for whichever test is the first.
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 TIMEOUT = 60
 REQUESTS = "/api/v1/rate-requests/"
 # The browsable API's answer, and its form.

@@ -28,7 +28,7 @@ def worker(run: Run, queue: str) -> psutil.Process:
     return main
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_hundred_at_once_all_arrive_once_while_a_worker_is_stopped_and_started(
     service: Run, telegram: TelegramStandin
 ) -> None:
@@ -57,7 +57,7 @@ def test_a_hundred_at_once_all_arrive_once_while_a_worker_is_stopped_and_started
     assert "не свежий" not in messages[0][1]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_log_shows_what_became_of_each_request(service: Run, telegram: TelegramStandin) -> None:
     telegram.fail("chat_not_found", chat_id=990013, times=99)
     for code, chat in (("USD", 990012), ("XXX", -100500), ("EUR", 990013)):

@@ -17,7 +17,7 @@ from project.local import leftovers, ports
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("bin", "deploy", "notifier", "project", "rates", "manage.py")
-START_SECONDS = 120
+START_SECONDS = 300
 # Nothing listens there: the Bank of Russia can't be asked, as on a machine without internet.
 NO_CBR = "http://127.0.0.1:9/scripts/"
 

@@ -9,7 +9,7 @@ from tests.run.conftest import Run
 
 Start = Callable[..., Run]
 # Real processes that start three times one after the other, on a busy machine.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_a_currency_and_then_an_unknown_one(copy: Callable[[], Path], start: Start) -> None:

@@ -23,7 +23,7 @@ from tests.waiting import eventually
 
 Start = Callable[..., Run]
 # Real processes that start three times one after the other, on a busy machine.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 PARTS = ["web", "worker-rates", "worker-notifications", "beat", "relay"]
 # The Bank of Russia can't be asked here and there is no bot; of what is counted by labels, a metric is there with its
 # first value.

@@ -14,7 +14,7 @@ from tests.standins.cbr import CbrStandin
 from tests.standins.telegram import TOKEN, TelegramStandin
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 PLANTED = {
     "SECRET_KEY": "planted-key-0123456789-0123456789-0123456789-0123456789",
