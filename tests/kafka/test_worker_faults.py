@@ -148,7 +148,7 @@ def test_rubbish_of_every_kind_holds_up_nothing(make_rig: MakeRig) -> None:
         rig.trace.clone((number,)).apply_async()
     assert set(rig.wait_ended(11)) == set(range(11))
     rig.wait_for(lambda: length(rig) == 0)
-    # What is no message at all, random bytes too, and what Celery rejects; arguments that don't fit are a task's failure.
+    # What is no message at all, and what Celery rejects; arguments that do not fit are a failure of the task.
     assert length(rig, f"{rig.queue}.dead") == 2 * (len(BAD_RECORDS) + 1 + len(STRANGE_MESSAGES) - 1)
     assert rig.workers[0].poll() is None
 
