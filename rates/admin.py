@@ -2,37 +2,25 @@
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from project.read_only import ReadOnly, Unwritable
 from rates import cache
 from rates.models import AskedRange, CbrContact, Currency, Rate, StoredSheet
 from rates.money import plain
 
 
-class FromTheCbr(admin.ModelAdmin):
-    """Shows, finds and filters; the rows come from the CBR only."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
 @admin.register(Currency)
-class CurrencyAdmin(FromTheCbr):
+class CurrencyAdmin(ReadOnly):
+    show_full_result_count = False
     list_display = ["char_code", "num_code", "name", "name_en", "cbr_id"]
     search_fields = ["char_code", "num_code", "name", "name_en", "cbr_id"]
 
 
 @admin.register(Rate)
-class RateAdmin(FromTheCbr):
+class RateAdmin(ReadOnly):
+    show_full_result_count = False
     list_display = ["date", "currency", "display_name", "nominal", "exact_value", "unit_value", "updated_at"]
     list_select_related = ["currency"]
     list_filter = ["date", "currency"]
@@ -46,14 +34,12 @@ class RateAdmin(FromTheCbr):
 
 
 @admin.register(StoredSheet)
-class StoredSheetAdmin(FromTheCbr):
+class StoredSheetAdmin(Unwritable):
     """Deleting a sheet deletes its rates: for one that was imported by mistake and would serve as the newest."""
 
+    show_full_result_count = False
     list_display = ["date", "updated_at"]
     date_hierarchy = "date"
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return super(FromTheCbr, self).has_delete_permission(request, obj)
 
     def delete_model(self, request: HttpRequest, obj: StoredSheet) -> None:
         self.delete_queryset(request, StoredSheet.objects.filter(pk=obj.pk))
@@ -66,17 +52,16 @@ class StoredSheetAdmin(FromTheCbr):
 
 
 @admin.register(AskedRange)
-class AskedRangeAdmin(FromTheCbr):
+class AskedRangeAdmin(Unwritable):
     """Deleting one has the CBR asked again when somebody wants that history."""
 
+    show_full_result_count = False
     list_display = ["currency", "start", "end", "asked_at"]
     list_select_related = ["currency"]
     list_filter = ["currency"]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return super(FromTheCbr, self).has_delete_permission(request, obj)
-
 
 @admin.register(CbrContact)
-class CbrContactAdmin(FromTheCbr):
+class CbrContactAdmin(ReadOnly):
+    show_full_result_count = False
     list_display = ["asked_at", "answered_at", "error"]

@@ -11,20 +11,11 @@ from notifier import chats, texts
 from notifier import messages as outgoing
 from notifier.admin.rate_requests import moment
 from notifier.models import Alert, Chat, Message, Subscription
-
-
-class OnlyToRead:
-    """Rows that the bot or a task makes: nobody writes them by hand."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+from project.read_only import ReadOnly, Unwritable
 
 
 @admin.register(Chat)
-class ChatAdmin(OnlyToRead, admin.ModelAdmin):
+class ChatAdmin(Unwritable):
     list_display = ["id", "seen", "language", "zone", "disabled", "disabled_reason", "error_at", "short_error", "moved"]
     list_filter = ["disabled", "disabled_reason", "language"]
     search_fields = ["=id"]
@@ -63,7 +54,7 @@ class ChatAdmin(OnlyToRead, admin.ModelAdmin):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(OnlyToRead, admin.ModelAdmin):
+class SubscriptionAdmin(Unwritable):
     list_display = ["id", "chat", "at", "zone", "next", "off"]
     list_filter = ["zone"]
     list_select_related = ["chat"]
@@ -82,7 +73,7 @@ class SubscriptionAdmin(OnlyToRead, admin.ModelAdmin):
 
 
 @admin.register(Alert)
-class AlertAdmin(OnlyToRead, admin.ModelAdmin):
+class AlertAdmin(Unwritable):
     list_display = ["id", "chat", "char_code", "kind", "threshold", "low", "high", "armed", "fires", "last"]
     list_filter = ["kind", "armed"]
     list_select_related = ["chat"]
@@ -97,16 +88,13 @@ class AlertAdmin(OnlyToRead, admin.ModelAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(OnlyToRead, admin.ModelAdmin):
+class MessageAdmin(ReadOnly):
     list_display = ["id", "created", "kind", "telegram_id", "status", "attempts", "finished", "short_error"]
     list_filter = ["kind", "status"]
     search_fields = ["=telegram_id"]
     search_help_text = "A Telegram id."
     list_per_page = 50
     show_full_result_count = False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
     @admin.display(description="created", ordering="created_at")
     def created(self, row: Message) -> str:

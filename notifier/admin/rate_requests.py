@@ -18,6 +18,7 @@ from notifier import dispatch, figures
 from notifier.admin.paging import CappedPaginator
 from notifier.models import RateRequest
 from notifier.serializers import plain
+from project.read_only import ReadOnly
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -50,7 +51,7 @@ class ErrorFilter(admin.SimpleListFilter):
 
 
 @admin.register(RateRequest)
-class RateRequestAdmin(admin.ModelAdmin):
+class RateRequestAdmin(ReadOnly):
     list_display = [
         *["short_id", "created", "currency_char_code", "told_to", "status", "rate"],
         *["total", "short_error", "steps", "attempts"],
@@ -73,15 +74,6 @@ class RateRequestAdmin(admin.ModelAdmin):
     show_full_result_count = False
     paginator = CappedPaginator
     actions = ["send_again"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: RateRequest | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: RateRequest | None = None) -> bool:
-        return False
 
     def has_send_again_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("notifier.change_raterequest")

@@ -5,16 +5,16 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import User
-from django.db.models import Model
 from django.http import HttpRequest
 
 from notifier.admin.paging import CappedPaginator
+from project.read_only import ReadOnly
 
 FLAGS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(admin.ModelAdmin):
+class LogEntryAdmin(ReadOnly):
     """The audit of the admin's actions. Nobody changes it, superusers neither."""
 
     list_display = ["action_time", "user", "flag", "content_type", "object_repr", "said"]
@@ -25,15 +25,6 @@ class LogEntryAdmin(admin.ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     paginator = CappedPaginator
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     @admin.display(description="action", ordering="action_flag")
     def flag(self, entry: LogEntry) -> str:
