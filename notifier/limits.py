@@ -7,7 +7,6 @@ Those who wait get places one after the other, so that they come back spread ove
 While Redis is away, each process keeps to its share of the limits by itself.
 """
 
-import functools
 import logging
 import threading
 import time
@@ -15,11 +14,10 @@ import uuid
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
+
+from project import redis_client
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +25,6 @@ TELEGRAM = "https://api.telegram.org"
 # What Telegram says, where nothing is set: messages a second; seconds between two to one chat; a minute to a group.
 OVERALL, INTERVAL, GROUP = 30, 1.0, 20
 
-SOCKET_SECONDS = 1.0
 # How long Redis isn't asked after it gave no answer.
 AWAY_SECONDS = 5.0
 
@@ -105,24 +102,13 @@ def _setting(value: float | None, default: float) -> float:
     return default if settings.TELEGRAM_API_URL.rstrip("/") == TELEGRAM else 0
 
 
-@functools.lru_cache(maxsize=8)
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=SOCKET_SECONDS,
-        socket_connect_timeout=SOCKET_SECONDS,
-        # Once more at once, for a connection that was closed while it idled.
-        retry=Retry(NoBackoff(), 1),
-    )
-
-
 def _take_from_redis(windows: list[Window]) -> float:
     keys, numbers = [], []
     for window in windows:
         name = f"telegram:{{limits}}:{window.name}"
         keys += [name, f"{name}:place"]
         numbers += [window.count, int(window.seconds * 1_000_000)]
-    client = _client(settings.REDIS_URL)
+    client = redis_client.client(settings.REDIS_URL)
     return int(client.register_script(SCRIPT)(keys, [uuid.uuid4().hex, *numbers])) / 1_000_000
 
 

@@ -4,7 +4,6 @@ Redis away is no reason to fail: every function then logs a warning and says tha
 """
 
 import enum
-import functools
 import logging
 import time
 from collections.abc import Iterator
@@ -12,10 +11,9 @@ from contextlib import contextmanager
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
 from redis.exceptions import LockError, RedisError
-from redis.retry import Retry
 
+from project import redis_client
 from rates.answer import Answer
 
 logger = logging.getLogger(__name__)
@@ -28,7 +26,6 @@ NUMBER_KEY = "rates:changes"
 # A question takes some 25 seconds at worst; the lock of a process that died in it goes after this.
 LOCK_SECONDS = 30
 POLL_SECONDS = 0.05
-SOCKET_SECONDS = 1.0
 # Until when marks stand, by time.monotonic(), for when Redis is away.
 _flags: dict[str, float] = {}
 
@@ -41,21 +38,8 @@ class Flight(enum.Enum):
     ALONE = "alone"
 
 
-@functools.lru_cache(maxsize=8)
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=SOCKET_SECONDS,
-        socket_connect_timeout=SOCKET_SECONDS,
-        # Once more at once, for a connection that was closed while it idled.
-        retry=Retry(NoBackoff(), 1),
-        decode_responses=True,
-    )
-
-
 def client() -> redis.Redis:
-    """The process' client; its pool makes new connections after a fork."""
-    return _client(settings.REDIS_URL)
+    return redis_client.client(settings.REDIS_URL)
 
 
 def get() -> Answer | None:
