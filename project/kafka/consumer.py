@@ -25,7 +25,7 @@ from .identity import instance_ids
 from .offsets import LogWentBack, PartitionTracker
 from .options import Options
 from .partitions import Partitions
-from .quiet import librdkafka_logger
+from .quiet import librdkafka_logger, watch
 from .records import Headers
 from .shared import Alive
 from .trim import Trimmer
@@ -353,7 +353,9 @@ class GroupConsumer:
 
     def _on_fenced(self) -> None:
         """librdkafka's client is dead now: another worker has our name, or we had, before an outage."""
-        if time.monotonic() - self._partitions.lost_at < FENCED_BY_ITSELF:
+        # A broker that went in the middle of a rebalance makes us lose nothing, and the group may have forgotten us.
+        outage = max(self._partitions.lost_at, watch.away_at)
+        if time.monotonic() - outage < FENCED_BY_ITSELF:
             self._error = self._error or BrokerUnavailable(f"the group of {self.topic} has to be joined anew")
         else:
             self._error = ConfigurationError(

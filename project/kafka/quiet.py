@@ -94,6 +94,8 @@ class Watch:
     """Looks after the brokers that clients can't reach, in a thread that lives as long as there is one."""
 
     def __init__(self) -> None:
+        #: When a broker was last known to be away, on the monotonic clock.
+        self.away_at = float("-inf")
         self._brokers: dict[tuple[str, int], Broker] = {}
         self._lock = threading.Lock()
         self._running = False
@@ -130,6 +132,7 @@ class Watch:
             if broker.told is not None:
                 logger.warning("broker %s is back after %.0f s", name, now - broker.since)
             return False
+        self.away_at = now
         if broker.told is None:
             logger.warning("broker %s is away (%s); its clients go on trying", name, reason)
             broker.told = now
@@ -153,4 +156,5 @@ def _knock(address: tuple[str, int]) -> str | None:
     return None
 
 
-librdkafka_logger.addFilter(ClientLog(Watch()))
+watch = Watch()
+librdkafka_logger.addFilter(ClientLog(watch))
