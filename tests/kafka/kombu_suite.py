@@ -16,7 +16,8 @@ import project.kafka  # noqa: F401  (registers kafka://)
 
 DEAD = "kafka://localhost:12345"
 ALIVE = f"kafka://{os.environ.get('TEST_BROKER')}"
-OPTIONS = {"topic_prefix": os.environ.get("TEST_PREFIX", "")}
+# A broker that has just begun, asked by seven processes at once, takes longer than usual for its first answers.
+OPTIONS = {"topic_prefix": os.environ.get("TEST_PREFIX", ""), "connect_timeout": 15.0}
 
 
 @pytest.fixture

@@ -17,6 +17,12 @@ from tests.kafka.rig import Rig
 from tests.servers import start_kafka, start_tansu
 
 RESTARTS = 10
+#: A killed node may come back when its session has ended, 9 s by default.
+SETTINGS = {
+    "group.initial.rebalance.delay.ms": "0",
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "1000",
+}
 
 
 def test_a_broker_that_goes_and_comes_back_is_one_line_each(redis_server: str, name: str, tmp_path: Path) -> None:
@@ -47,7 +53,7 @@ def test_a_broker_that_goes_and_comes_back_is_one_line_each(redis_server: str, n
 def test_workers_go_on_after_each_of_ten_restarts(redis_server: str, name: str, tmp_path: Path) -> None:
     """No second consumer, no silent worker: each queue has one member of each worker, which answers and runs tasks."""
     try:
-        broker = start_kafka(settings={"group.initial.rebalance.delay.ms": "0"})
+        broker = start_kafka(settings=SETTINGS)
     except Missing as reason:
         skip_without_kafka(reason)
     rig = Rig(f"kafka://{broker.bootstrap}", {**OPTIONS}, redis_server, name, tmp_path)
