@@ -47,8 +47,11 @@ MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 FENCED_BY_ITSELF = 30.0
 #: How long a close waits for the last commits and for leaving the groups, in seconds.
 CLOSE_TIMEOUT = 15.0
+#: How long the last commit is offered to a group that refuses it amid a rebalance, in seconds.
+LAST_COMMIT_TIMEOUT = 5.0
 #: How long the broker may take to hear that a static member leaves, in seconds.
 LEAVE_TIMEOUT = 2.0
+REJOIN_POLL = 0.05
 #: After repeated crashes: how long a record runs alone before the next one goes out, in seconds.
 ALONE = 5.0
 
@@ -434,7 +437,7 @@ class GroupConsumer:
     def _leave(self) -> None:
         self._partitions.leaving = True
         try:
-            self._partitions.commit(self._partitions.trackers, leaving=True)
+            self._commit_last()
             if self._trimmer is not None and not self._partitions.failing:
                 self._trimmer.leave(self.topic, tuple(self._partitions.trackers))
             if self._instance_id is not None:
@@ -450,6 +453,14 @@ class GroupConsumer:
             if self._instance_id is not None:
                 instance_ids.free(self._group)
             _alive.discard(self)
+
+    def _commit_last(self) -> None:
+        """What is finished. Amid a rebalance the group takes no commits, so we take part in it first."""
+        deadline = time.monotonic() + LAST_COMMIT_TIMEOUT
+        self._partitions.commit(self._partitions.trackers, leaving=True)
+        while self._partitions.rejoining and time.monotonic() < deadline:
+            self._consumer.poll(REJOIN_POLL)
+            self._partitions.commit(self._partitions.trackers, leaving=True)
 
     def _say_goodbye(self) -> None:
         """A static member's close says nothing, and the others would wait for its session to end; its unsubscribing

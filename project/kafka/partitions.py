@@ -64,6 +64,7 @@ class Partitions:
         self._commit_at = 0.0
         self._unanswered_until = 0.0
         self._failures = 0
+        self._refused_amid_rebalance = False
 
     def has(self, number: int, tracker: PartitionTracker) -> bool:
         """Whether the partition is still ours, and still the one that `tracker` is about. Under the lock."""
@@ -85,6 +86,12 @@ class Partitions:
     def failing(self) -> bool:
         """Whether the last commit was not stored."""
         return bool(self._failures)
+
+    @property
+    def rejoining(self) -> bool:
+        """Whether the last commit was refused because of a rebalance, and what it was about is still ours."""
+        with self._changed:
+            return self._refused_amid_rebalance and any(tracker.dirty for tracker in self.trackers.values())
 
     def running(self) -> bool:
         """Whether the application has a record that it hasn't finished. Under the lock."""
@@ -152,6 +159,7 @@ class Partitions:
         self._unanswered_until = 0.0
         failed = [part for part in partitions if error is not None or part.error is not None]
         reason = error or next((part.error for part in failed), None)
+        self._refused_amid_rebalance = reason is not None and reason.code() in REJOINING
         if reason is None:
             self._failures = 0
             meter.count("committed", self.topic)
@@ -164,13 +172,13 @@ class Partitions:
         if reason.code() == KafkaError.OFFSET_METADATA_TOO_LARGE:
             self.metadata_bytes //= 2  # the broker's offset.metadata.max.bytes is smaller than its default
         # What a rebalance has refused is accepted after it: that is no reason to wait longer.
-        self._failures = 1 if reason.code() in REJOINING else min(self._failures + 1, 10)
+        self._failures = 1 if self._refused_amid_rebalance else min(self._failures + 1, 10)
         with self._changed:
             for part in failed:
                 tracker = self.trackers.get(part.partition)
                 if tracker is not None:
                     tracker.dirty = True
-        level = logging.DEBUG if reason.code() in REJOINING or self._failures > 1 else logging.WARNING
+        level = logging.DEBUG if self._refused_amid_rebalance or self._failures > 1 else logging.WARNING
         logger.log(level, "%s: a commit failed and will be repeated: %s", self.topic, reason.str())
 
     # --- rebalances -------------------------------------------------------------------------------------------------

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
 from collections import Counter
 from typing import Any
 
 import pytest
-from confluent_kafka import ConsumerGroupState
-from confluent_kafka.admin import AdminClient
 
 from tests.kafka.rig import Rig
 
@@ -65,31 +59,3 @@ def test_workers_share_a_queue_and_leave_at_once(rig: Rig) -> None:
 @pytest.mark.parametrize("broker", ["consumer"], indirect=True)
 def test_by_the_newer_protocol_too_though_some_may_run_twice(rig: Rig) -> None:
     assert set(rig.share_until_one_stops(SESSION - 10)) == set(range(200))
-
-
-def test_who_leaves_amid_a_rebalance_takes_part_in_it_first(rig: Rig, kafka: tuple[str, dict[str, Any]]) -> None:
-    """A broker hears of a member's leave and commits only once the rebalance is over that the member waits for."""
-    slow, leaver = rig.start("w1"), rig.start("w2")
-    rig.wait_member("w1")
-    rig.wait_member("w2")
-    for number in range(40):
-        rig.trace.clone((number,)).apply_async()
-    rig.wait_ended(40)
-    os.killpg(slow.pid, signal.SIGSTOP)
-    rig.start("w3")
-    rig.wait_for(lambda: _state(rig, kafka[0]) == ConsumerGroupState.PREPARING_REBALANCING)
-    leaver.terminate()
-    rig.wait_for(lambda: "Warm shutdown" in rig.log("w2"))
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        leaver.wait(7)
-    os.killpg(slow.pid, signal.SIGCONT)
-    assert leaver.wait(20) == 0
-    for number in range(40, 80):
-        rig.trace.clone((number,)).apply_async()
-    assert rig.wait_ended(80, SESSION - 20) == Counter(range(80))
-
-
-def _state(rig: Rig, url: str) -> ConsumerGroupState:
-    admin = AdminClient({"bootstrap.servers": url.removeprefix("kafka://")})
-    (future,) = admin.describe_consumer_groups([f"{rig.queue}.{rig.queue}"]).values()
-    return future.result().state
