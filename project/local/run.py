@@ -164,24 +164,26 @@ class Runner:
         made = self.plan
         assert made is not None
         password = self.password if self.admin != "changed" else "as you changed it"
-        backend = made.env.get("NOTIFIER_BACKEND") or ("telegram" if made.bot else "console")
-        delivery = "console: messages appear below" if backend == "console" else self.delivery
-        if not made.bot:
-            delivery += " (no BOT_TOKEN, so no bot)"
         for name, text in (
             ("Page", f"{made.url}/"),
             ("API", f"{made.url}/api/v1/"),
             ("API docs", f"{made.url}/api/v1/docs/"),
             ("Admin", f"{made.url}/admin/"),
             ("", f"user admin, password {password}"),
-            ("Delivery", delivery),
+            ("Delivery", self._delivery(made)),
             ("Logs", f"{made.logs.relative_to(ROOT)}/"),
         ):
             say(f"  {name:9} {text}")
         say("\nCtrl-C stops all of it.")
 
+    def _delivery(self, made: Plan) -> str:
+        backend = made.env.get("NOTIFIER_BACKEND") or ("telegram" if made.bot else "console")
+        delivery = "console: messages appear below" if backend == "console" else self.delivery
+        return delivery if made.bot else f"{delivery} (no BOT_TOKEN, so no bot)"
+
     def _demo(self, code: str, telegram_id: str) -> bool:
         assert self.plan is not None
+        say(f"  Delivery  {self._delivery(self.plan)}")
         token = self._api_token(DEMO_TOKEN, "--scopes", "read,request")
         try:
             return demo.run(self.plan.url, code.upper(), int(telegram_id or DEMO_ID), token, self.signals.check)

@@ -35,6 +35,8 @@ def test_what_cannot_be_delivered_ends_with_an_error(copy: Callable[[], Path], s
     """Nobody speaks the Bot API there with this token: the malformed one is refused for good."""
     run = start(copy(), "--demo", "USD", "--to", "42", BOT_TOKEN="malformed", NOTIFIER_BACKEND="telegram")
     assert run.ended() == 1
+    told = run.line("Delivery").split(maxsplit=1)[1]
+    assert told == "messages go out by telegram, but none will: BOT_TOKEN is malformed"
     assert "Not delivered: Telegram не принимает BOT_TOKEN" in run.output
 
 

@@ -282,11 +282,3 @@ def test_its_own_end_by_kill_ends_all_of_it(copy: Callable[[], Path], start: Sta
     run.end(signal.SIGKILL)
     _, alive = psutil.wait_procs(processes, timeout=30)
     assert not alive
-
-
-def test_a_wrong_bot_token_is_told_at_the_start(copy: Callable[[], Path], start: Start) -> None:
-    run = start(copy(), BOT_TOKEN="wrong").ready()
-    assert (
-        run.line("Delivery").split(maxsplit=1)[1]
-        == "messages go out by telegram, but none will: BOT_TOKEN is malformed"
-    )
