@@ -9,7 +9,7 @@ from statistics import quantiles
 from django.db import connection
 from django.utils import timezone
 
-from notifier.models import RateRequest
+from notifier.models import Alert, Chat, RateRequest, Subscription
 
 HOUR = dt.timedelta(hours=1)
 # The newest requests that percentiles are taken of.
@@ -43,6 +43,16 @@ class ErrorCount:
     code: str
     count: int
     newest: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who the bot talks with: how many chats, those among them that get nothing any more, what they asked for."""
+
+    chats: int
+    disabled: int
+    subscriptions: int
+    alerts: int
 
 
 def per_hour(hours: int = 24) -> list[Hour]:
@@ -85,6 +95,15 @@ def errors(within: dt.timedelta = HOUR * 24) -> list[ErrorCount]:
         if newest is not None:
             found.append(ErrorCount(code, rows.count(), newest))
     return sorted(found, key=lambda error: error.newest, reverse=True)
+
+
+def people() -> People:
+    return People(
+        chats=Chat.objects.count(),
+        disabled=Chat.objects.filter(disabled=True).count(),
+        subscriptions=Subscription.objects.count(),
+        alerts=Alert.objects.count(),
+    )
 
 
 # From one value of an index to the next: DISTINCT would read every row. The condition is that of the partial index.

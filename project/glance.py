@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from django.db import DatabaseError
 
 from notifier import figures
-from notifier.figures import ErrorCount, Hour, Latency
+from notifier.figures import ErrorCount, Hour, Latency, People
 from project import pipeline
 from rates.status import Status, status
 
@@ -24,11 +24,12 @@ KEEP = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LogFigures:
-    """Of the request log: what is on its way by state; the times and errors of the last day."""
+    """Of the request log: what is on its way by state, the times and errors of the last day; and the bot's chats."""
 
     unfinished: dict[str, int]
     latency: Latency | None
     errors: list[ErrorCount]
+    people: People
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Kept(Generic[T]):
 
 
 def _log_figures() -> LogFigures:
-    return LogFigures(figures.unfinished(), figures.latency(), figures.errors())
+    return LogFigures(figures.unfinished(), figures.latency(), figures.errors(), figures.people())
 
 
 sheet: Kept[Status] = Kept(status)

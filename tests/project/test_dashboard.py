@@ -1,13 +1,17 @@
 """The admin's own pages: who sees them, what they tell, what is written down."""
 
+import datetime as dt
+import re
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import timezone
 
 from notifier import requests
+from notifier.models import Chat, Subscription
 from project import pipeline
 from project.kafka.dead import Letter
 
@@ -45,6 +49,21 @@ def looker(*permissions: str) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+def test_it_counts_chats_and_leads_to_them_and_to_the_tokens(admin_client: Client) -> None:
+    Chat.objects.create(pk=1)
+    gone = Chat.objects.create(pk=2, disabled=True, disabled_reason="blocked")
+    Subscription.objects.create(chat=gone, at=dt.time(9), zone="Europe/Moscow", next_at=timezone.now())
+    html = admin_client.get("/admin/dashboard/").content.decode()
+    section = html[html.index('<section aria-labelledby="people">') :].partition("</section>")[0]
+    assert re.findall(r"<dd[^>]*>(\d+)</dd>", section) == ["2", "1", "1", "0"]
+    for link in re.findall(r'href="([^"]+)"', section):
+        assert admin_client.get(link).status_code == 200, link
+
+
+def test_who_may_not_see_chats_sees_none_on_it() -> None:
+    assert 'id="people"' not in looker("view_raterequest").get("/admin/dashboard/").content.decode()
 
 
 def test_it_tells_requests_failures_and_errors(admin_client: Client) -> None:
