@@ -30,12 +30,19 @@ def transfer_bound() -> float:
     return settings.CBR_CONNECT_TIMEOUT_SECONDS + settings.CBR_READ_TIMEOUT_SECONDS
 
 
-def fetch_sheet() -> Sheet:
-    """The newest sheet that the CBR has registered. Raises CbrUnavailable."""
+def fetch_sheet(day: datetime.date | None = None) -> Sheet:
+    """The sheet in force on `day`, perhaps of an earlier date; without it the newest that the CBR has registered.
+
+    Raises CbrUnavailable.
+    """
+    query = "?" + urlencode({"date_req": f"{day:%d/%m/%Y}"}) if day else ""
     try:
-        return parse_sheet(_get("XML_daily.asp"))
+        sheet = parse_sheet(_get("XML_daily.asp" + query))
     except BadSheet as error:
         raise CbrUnavailable(f"the CBR's reply is no sheet: {error}") from error
+    if day and sheet.date > day:
+        raise CbrUnavailable(f"the CBR's reply is the sheet of {sheet.date}, asked for was that of {day}")
+    return sheet
 
 
 def fetch_series(cbr_id: str, start: datetime.date, end: datetime.date, *, seconds: float) -> Series:

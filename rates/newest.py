@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 10.0
 # A CBR that doesn't answer is asked again after this, or earlier where the cache lives shorter.
 FAILURE_SECONDS = 30.0
+# But for holidays no sheet serves for longer: Saturday's does until Monday.
+USUAL_GAP = datetime.timedelta(days=3)
 # Without a cache, answers live just long enough for those who wait for them.
 SHARED_SECONDS = 2.0
 
@@ -33,6 +35,19 @@ def newest(*, force: bool = False) -> Answer:
         if flight is cache.Flight.ALONE and since is None and (answer := _asked_lately()):
             return answer
         return _ask()
+
+
+def fetch_day_before(date: datetime.date) -> None:
+    """Stores the sheet before that of `date` where none of the last days is stored: a change is told against it.
+
+    So it is after an installation and after a long stop. Where the CBR doesn't answer, the next prewarming asks again.
+    """
+    if store.has_sheet(date - USUAL_GAP, date):
+        return
+    try:
+        store.add_sheet(cbr.fetch_sheet(date - datetime.timedelta(days=1)))
+    except cbr.CbrUnavailable as error:
+        logger.warning("the sheet before that of %s: %s", date, error)
 
 
 def _cached(since: datetime.datetime | None) -> Answer | None:

@@ -41,6 +41,11 @@ def newest_stored_date() -> datetime.date | None:
     return StoredSheet.objects.order_by("-date").values_list("date", flat=True).first()
 
 
+def has_sheet(first: datetime.date, end: datetime.date) -> bool:
+    """Whether a whole sheet is stored from `first` on, before `end`."""
+    return StoredSheet.objects.filter(date__gte=first, date__lt=end).exists()
+
+
 @transaction.atomic
 def save_sheet(sheet: Sheet) -> None:
     """Makes the day's stored rates exactly those of `sheet`."""

@@ -9,7 +9,7 @@ from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 
 from rates.cbr import CbrUnavailable
-from rates.newest import newest
+from rates.newest import fetch_day_before, newest
 from rates.quotes import NoRates, UnknownCurrency, newest_quote
 
 logger = logging.getLogger(__name__)
@@ -61,8 +61,12 @@ def fetch_rate(self: Task, char_code: str, request_id: str) -> dict[str, Any]:
     max_retries=3,
 )
 def prewarm() -> str:
-    """Asks the CBR now, stores and caches its newest sheet; returns "2026-04-25: 54 rates"."""
+    """Asks the CBR now, stores and caches its newest sheet, and stores the one before it where that is missing.
+
+    Returns "2026-04-25: 54 rates".
+    """
     answer = newest(force=True)
     if not answer.fresh or answer.sheet is None:
         raise CbrUnavailable(answer.reason)
+    fetch_day_before(answer.sheet.date)
     return f"{answer.sheet.date}: {len(answer.sheet.rates)} rates"

@@ -1,6 +1,7 @@
 """The tasks: found, not found, tried again, given up."""
 
 import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ from celery.exceptions import Retry
 from django.db import OperationalError
 
 from rates.cbr import CbrUnavailable
+from rates.changes import with_changes
+from rates.models import StoredSheet
 from rates.quotes import NoRates, Quote
 from rates.store import newest_stored_date
 from rates.tasks import fetch_rate, prewarm
-from tests.standins.cbr import CbrStandin
+from tests.standins.cbr import CbrStandin, wire_sheet
 
 pytestmark = pytest.mark.django_db
 
@@ -77,17 +80,46 @@ def test_what_may_pass_is_tried_again_later_and_not_for_ever(
         task.pop_request()
 
 
-def test_prewarm_asks_the_cbr_whatever_is_cached(cbr: CbrStandin) -> None:
+FRIDAY, SATURDAY = datetime.date(2026, 4, 24), datetime.date(2026, 4, 25)
+
+
+@pytest.fixture
+def friday(cbr: CbrStandin) -> None:
+    """The Bank has the sheet before the recorded one too."""
+    cbr.sheets[FRIDAY] = wire_sheet(FRIDAY, [("R01235", "840", "USD", 100, "Доллар США", "7500,0000")])
+
+
+def asked_days(cbr: CbrStandin) -> list[str | None]:
+    return [asked.query.get("date_req") for asked in cbr.requests]
+
+
+def test_prewarm_asks_the_cbr_whatever_is_cached(cbr: CbrStandin, friday: None) -> None:
     assert prewarm.apply().get() == "2026-04-25: 54 rates"
     assert prewarm.apply().get() == "2026-04-25: 54 rates"
-    assert len(cbr.requests) == 2
-    assert newest_stored_date() == datetime.date(2026, 4, 25)
+    assert asked_days(cbr) == [None, "24/04/2026", None]
+    assert newest_stored_date() == SATURDAY
+
+
+def test_after_the_first_prewarming_changes_are_known(cbr: CbrStandin, friday: None) -> None:
+    prewarm.apply().get()
+    (usd,) = with_changes(codes=["USD"])
+    assert (usd.previous_date, usd.absolute) == (FRIDAY, Decimal("0.5273"))
+
+
+def test_a_sheet_before_that_does_not_come_is_asked_for_the_next_time(cbr: CbrStandin) -> None:
+    """Neither `error in parameters` nor a sheet that is none of that time fails the prewarming."""
+    cbr.sheets = {SATURDAY: cbr.sheets[SATURDAY]}
+    prewarm.apply().get()
+    prewarm.apply().get()
+    assert asked_days(cbr) == [None, "24/04/2026"] * 2
+    assert [sheet.date for sheet in StoredSheet.objects.all()] == [SATURDAY]
 
 
 def test_a_prewarmed_rate_needs_no_question(cbr: CbrStandin) -> None:
     prewarm.apply().get()
+    asked = len(cbr.requests)
     fetch_rate.apply(args=("USD", "request-1")).get()
-    assert len(cbr.requests) == 1
+    assert len(cbr.requests) == asked
 
 
 def test_prewarm_fails_when_the_cbr_does(cbr: CbrStandin) -> None:
