@@ -202,3 +202,9 @@ def test_the_form_knows_no_webhooks_and_keeps_to_the_limits(
     answers = [client.post("/requests/", {"currency_char_code": "USD", "telegram_id": "7719"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 429]
     assert int(answers[1]["Retry-After"]) > 0
+
+
+def test_a_browser_gets_the_icon_where_a_page_names_none(client: Client) -> None:
+    response = client.get("/favicon.ico", follow=True)
+    assert response.status_code == 200
+    assert response["Content-Type"] == "image/svg+xml"
