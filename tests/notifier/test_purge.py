@@ -9,7 +9,7 @@ from django_celery_beat.models import PeriodicTask
 
 from notifier import requests, tasks
 from notifier.checks import check_kept_days
-from notifier.models import RateRequest
+from notifier.models import Message, RateRequest
 from notifier.purge import purge
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +33,22 @@ def test_what_ended_long_ago_goes_and_all_else_stays() -> None:
     assert purge() == 2
     assert set(RateRequest.objects.values_list("pk", flat=True)) == {row.pk for row in kept}
     assert purge() == 0
+
+
+def test_so_do_messages_that_the_bot_sent_by_itself() -> None:
+    old, now = timezone.now() - dt.timedelta(days=91), timezone.now()
+    for key, status, finished in (
+        ("1", "sent", old),
+        ("2", "failed", old),
+        ("3", "sent", now),
+        ("4", "waiting", None),
+        ("5", "sending", None),
+    ):
+        Message.objects.create(
+            kind="digest", key=key, telegram_id=1, text="…", status=status, created_at=old, finished_at=finished
+        )
+    assert purge() == 2
+    assert set(Message.objects.values_list("key", flat=True)) == {"3", "4", "5"}
 
 
 def test_many_go_in_batches() -> None:
