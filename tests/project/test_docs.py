@@ -35,10 +35,19 @@ def test_each_alert_is_explained_and_no_other() -> None:
     assert len(explained) == len(alerts)
 
 
-@pytest.mark.parametrize("document", ["operations.md", "celery-on-kafka.md"])
+@pytest.mark.parametrize("document", ["README.md", "README.ru.md", "docs/operations.md", "docs/celery-on-kafka.md"])
 def test_links_lead_somewhere(document: str) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "docs" / document).read_text()):
-        assert (ROOT / "docs" / target).exists(), target
+    file = ROOT / document
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", file.read_text()):
+        assert (file.parent / target).exists(), target
+
+
+def test_both_readmes_name_the_same_addresses_settings_folders_and_pictures() -> None:
+    english, russian = ((ROOT / name).read_text() for name in ("README.md", "README.ru.md"))
+    for kind in (r"^\| (`[^|]+`) *\|", r"\]\(([^)]+)\)", r"^#{2} .*?(`bin/\w+`)", r"`(/[^`]*|[A-Z_]{4,})`"):
+        named = [set(re.findall(kind, text, re.MULTILINE)) for text in (english, russian)]
+        assert len(named[0]) > 1
+        assert named[0] - {"README.ru.md"} == named[1] - {"README.md"}, kind
 
 
 def test_the_settings_that_operations_names_are_settings() -> None:
