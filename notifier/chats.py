@@ -36,6 +36,14 @@ def language_of(chat: Chat) -> str:
     return chat.language or settings.NOTIFIER_LANGUAGE
 
 
+def arrived(chat: Chat, moved_to: int | None) -> None:
+    """A message to `chat` has arrived, perhaps where the chat has moved to meanwhile."""
+    if moved_to:
+        follow(chat.pk, moved_to)
+    if chat.disabled:
+        reached(chat.pk)
+
+
 def reached(chat_id: int) -> bool:
     """A message has arrived there. The last error stays, to be read."""
     rows = Chat.objects.filter(pk=chat_id, disabled=True)

@@ -52,7 +52,7 @@ def deliver(result: dict[str, Any], request_id: str) -> None:
         text, rate = _message(result)
     lease = requests.start_notifying(request_id, text, rate)
     if lease is None:
-        _wait_for_the_other(request_id)
+        wait_for_the_other(requests.lease_of(request_id))
         return
     request = RateRequest.objects.select_related("token").get(pk=request_id)
     try:
@@ -70,10 +70,8 @@ def deliver(result: dict[str, Any], request_id: str) -> None:
         _retry_or_fail(request, lease, "soft time limit", None, maybe_sent=True)
     else:
         _write_down(request_id)
-        if chat and moved_to:
-            chats.follow(chat.pk, moved_to)
-        if chat and chat.disabled:
-            chats.reached(chat.pk)
+        if chat:
+            chats.arrived(chat, moved_to)
 
 
 def _write_down(request_id: str) -> None:
@@ -101,9 +99,8 @@ def _message(result: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return text, {"found": False, "sheet_date": date, "fresh": fresh}
 
 
-def _wait_for_the_other(request_id: str) -> None:
-    """Another task has the claim: look again when its lease is over, in case it died with it."""
-    lease_until = requests.lease_of(request_id)
+def wait_for_the_other(lease_until: dt.datetime | None) -> None:
+    """Another task has the claim: look again when its lease is over, in case it died with it. None: it is done."""
     if lease_until is not None:
         wait = max((lease_until - timezone.now()).total_seconds(), 0)
         raise TryAgain(wait + random.uniform(0.5, 3), "another task is sending this")

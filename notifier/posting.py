@@ -2,14 +2,13 @@
 
 import datetime as dt
 import logging
-import random
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
 from notifier import chats, messages, texts
 from notifier.backends import Busy, PermanentError, TemporaryError, get_backend
-from notifier.delivery import LONGEST_RETRY_AFTER, MAX_ATTEMPTS, TryAgain, pause
+from notifier.delivery import LONGEST_RETRY_AFTER, MAX_ATTEMPTS, TryAgain, pause, wait_for_the_other
 from notifier.models import Message
 from notifier.parts import split
 
@@ -20,7 +19,7 @@ def post(message_id: str) -> None:
     """Send the next part of a message, unless that is done or being done. Raises TryAgain, also for further parts."""
     lease = messages.start_sending(message_id)
     if lease is None:
-        _wait_for_the_other(message_id)
+        wait_for_the_other(messages.lease_of(message_id))
         return
     message = Message.objects.get(pk=message_id)
     if timezone.now() - message.created_at > messages.MAX_AGE:
@@ -41,10 +40,7 @@ def post(message_id: str) -> None:
     except SoftTimeLimitExceeded:
         _again_or_fail(message, lease, "soft time limit", None)
     else:
-        if moved_to:
-            chats.follow(chat.pk, moved_to)
-        if chat.disabled:
-            chats.reached(chat.pk)
+        chats.arrived(chat, moved_to)
         _part_sent(message, lease, len(parts))
 
 
@@ -53,13 +49,6 @@ def _part_sent(message: Message, lease: dt.datetime, count: int) -> None:
         messages.sent(message.pk)
     elif messages.part_sent(message.pk, lease):
         raise TryAgain(0, "the next part")
-
-
-def _wait_for_the_other(message_id: str) -> None:
-    """Another task has the claim: look again when its lease is over, in case it died with it."""
-    if lease_until := messages.lease_of(message_id):
-        wait = max((lease_until - timezone.now()).total_seconds(), 0)
-        raise TryAgain(wait + random.uniform(0.5, 3), "another task is sending this")
 
 
 def _again_or_fail(message: Message, lease: dt.datetime, reason: str, retry_after: float | None) -> None:
