@@ -183,7 +183,7 @@ class Runner:
 
     def _demo(self, code: str, telegram_id: str) -> bool:
         assert self.plan is not None
-        say(f"  Delivery  {self._delivery(self.plan)}")
+        say(f"  Delivery  {self._delivery(self.plan)}\n")
         token = self._api_token(DEMO_TOKEN, "--scopes", "read,request")
         try:
             return demo.run(self.plan.url, code.upper(), int(telegram_id or DEMO_ID), token, self.signals.check)
