@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -88,7 +89,8 @@ class Postgres:
         """kill -9 of the whole server: each of its processes has a session of its own."""
         every = [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]
         for process in every:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # a client's server ends with its client
+                process.kill()
         self.process.wait()
         psutil.wait_procs(every, timeout=10)
 
