@@ -24,12 +24,11 @@ KEEP = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LogFigures:
-    """Of the request log: what is on its way by state, the times and errors of the last day; and the bot's chats."""
+    """Of the request log: what is on its way by state; the times and errors of the last day."""
 
     unfinished: dict[str, int]
     latency: Latency | None
     errors: list[ErrorCount]
-    people: People
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,12 @@ class Kept(Generic[T]):
 
 
 def _log_figures() -> LogFigures:
-    return LogFigures(figures.unfinished(), figures.latency(), figures.errors(), figures.people())
+    return LogFigures(figures.unfinished(), figures.latency(), figures.errors())
 
 
 sheet: Kept[Status] = Kept(status)
 log_figures: Kept[LogFigures] = Kept(_log_figures)
+people: Kept[People] = Kept(figures.people)
 hours: dict[int, Kept[list[Hour]]] = {
     24: Kept(lambda: figures.per_hour(24)),
     48: Kept(lambda: figures.per_hour(48)),
@@ -91,6 +91,7 @@ def forget() -> None:
     """Ask everything anew, for tests."""
     sheet.forget()
     log_figures.forget()
+    people.forget()
     for kept in hours.values():
         kept.forget()
     pipeline.queues.forget()

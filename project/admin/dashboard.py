@@ -10,7 +10,7 @@ from django.shortcuts import render
 from notifier.figures import Hour
 from project import svg
 from project.admin_site import may_look
-from project.glance import glance, hours
+from project.glance import glance, hours, people
 
 
 def dashboard(request: HttpRequest) -> HttpResponse:
@@ -23,6 +23,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Is it working?",
         "now": glance(),
+        "people": people.get(),
         "hours": chosen,
         "chart": drawn(per_hour) if per_hour is not None else None,
         "total": sum(hour.requests for hour in per_hour or ()),
