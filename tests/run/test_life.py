@@ -221,6 +221,7 @@ def test_a_signal_while_it_starts_leaves_nothing_behind(copy: Callable[[], Path]
 
 
 def test_ctrl_c_and_a_second_start_keep_database_and_password(copy: Callable[[], Path], start: Start) -> None:
+    """The second one has a wrong token too, which is told at the start and harms nothing else."""
     folder, port = copy(), str(ports.free_port())
     first = start(folder, PORT=port).ready()
     status_url = first.ask("USD", 1)
@@ -232,7 +233,9 @@ def test_ctrl_c_and_a_second_start_keep_database_and_password(copy: Callable[[],
     assert first.end() == 0
     assert not first.processes()
 
-    second = start(folder, PORT=port).ready()
+    second = start(folder, PORT=port, BOT_TOKEN="wrong").ready()
+    told = second.line("Delivery").split(maxsplit=1)[1]
+    assert told == "messages go out by telegram, but none will: BOT_TOKEN is malformed"
     assert second.line("password") == first.line("password")
     assert requests.get(status_url, timeout=10).json()["status"] == "delivered"
     assert second.end() == 0
