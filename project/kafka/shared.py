@@ -29,6 +29,7 @@ class PerProcess(Generic[T]):
         self._made: dict[Hashable, T] = {}
         self._lock = threading.Lock()
         os.register_at_fork(after_in_child=self._after_fork)
+        _per_process.append(self)
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         with self._lock:
@@ -36,11 +37,31 @@ class PerProcess(Generic[T]):
                 self._made[key] = make()
             return self._made[key]
 
+    def give_up(self) -> None:
+        with self._lock:
+            made, self._made = self._made, {}
+        for one in made.values():
+            if (stop := getattr(one, "stop", None)) is not None:
+                stop()
+
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
         for client in self._made.values():
             keep_for_ever(client)
         self._made.clear()
+
+
+_per_process: list[PerProcess[Any]] = []
+
+
+def give_up_shared() -> None:
+    """Let go of what this process shares: the next connection makes its own anew, and what is open keeps what it has.
+
+    For a process that goes from one broker to the next, or from one configuration: each has clients of its own, and
+    each client its threads, which would stay to the end.
+    """
+    for one in _per_process:
+        one.give_up()
 
 
 def join_each(running: Iterable[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from kombu import Connection, Exchange, Queue
+from kombu import Connection, Exchange, Queue, pools
 
 import project.kafka  # noqa: F401  (registers kafka://)
+from project.kafka.shared import give_up_shared
 from project.local.kafka_libs import Missing
 from tests.kafka.rig import Rig
 from tests.servers import start_kafka, start_tansu
@@ -23,6 +25,23 @@ TANSU_OPTIONS = {**OPTIONS, "session_timeout": 4.0, "static_membership": False, 
 #: For members in the tests' own process, which start faster than a worker's.
 TANSU_QUICK = {**TANSU_OPTIONS, "session_timeout": 2.0}
 _names = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def clients_end_with_their_test() -> Iterator[None]:
+    """Each test has a configuration of its own, so clients of its own: by the hundred their threads cost more than the
+    tests, most of all where they look for a broker that is gone."""
+    yield
+    pools.reset()
+    give_up_shared()
+    gc.collect()  # kombu's connections, channels and transports hold each other
+
+
+@pytest.fixture(scope="session", autouse=True)
+def collections_are_quick() -> None:
+    """What is imported by now stays anyway: it needn't be looked through after each test."""
+    gc.collect()
+    gc.freeze()
 
 
 def skip_without_kafka(reason: Missing) -> NoReturn:
