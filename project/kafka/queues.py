@@ -16,6 +16,7 @@ from .arguments import QueueArguments
 from .bindings import Binding, Bindings, shared_bindings
 from .broadcast import TransientQueue, broadcast_topic
 from .delay import detour
+from .errors import BrokerUnavailable
 from .expiry import BrokerClock, shared_clock
 from .producer import ConfirmedProducer, shared_producer
 from .purge import purge
@@ -42,6 +43,9 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
 
     def basic_publish(self, message: Message, exchange: str, routing_key: str, **kwargs: Any) -> None:
         """Store a message in every queue that the exchange routes it to. Raises PublishFailed or BrokerUnavailable."""
+        if self.connection is None:
+            # Where a declaration before it found the broker away, kombu has connected anew, and publishes here still.
+            raise BrokerUnavailable("this channel is closed: the broker was away")
         self._inplace_augment_message(message, exchange, routing_key)
         if exchange:
             durable, transient = self._route(exchange, routing_key, is_event=self._is_event(exchange, message))

@@ -185,6 +185,18 @@ def test_a_message_too_large_has_an_error_of_its_own(kafka: tuple[str, dict[str,
         publish(connection, queue, "x" * 2_000_000)
 
 
+def test_publishing_goes_on_where_the_channel_was_closed_under_it(connect: Connect, queue: Queue) -> None:
+    """kombu closes the connection amid a publish where a declaration before it found the broker away."""
+    connection = connect()
+    publish(connection, queue, "before")
+    producer = connection.Producer()
+    producer.channel.close()
+    with pytest.raises(OperationalError, match="closed"):
+        producer.publish("lost", routing_key=queue.name)
+    producer.publish("after", routing_key=queue.name, retry=True)
+    assert bodies(receive(connect(), queue, 2)) == ["after", "before"]
+
+
 def test_publishing_to_a_dead_broker_fails_in_bounded_time_every_time() -> None:
     options = {"connect_timeout": 1.0, "publish_timeout": 1.0}
     with Connection(f"kafka://127.0.0.1:{free_port()}", transport_options=options, connect_timeout=1) as connection:
