@@ -1,15 +1,18 @@
-"""What a worker says about delivery when it starts, and the same for a command."""
+"""What a worker that delivers says about it when it starts, and the same for a command."""
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Any
 
-from celery import signals
+from celery import Celery, signals
 from django.conf import settings
 
-from notifier.backends import PermanentError, TemporaryError, get_backend
+from notifier.backends import PermanentError, TemporaryError, backend_class, get_backend
 
 log = logging.getLogger(__name__)
+
+NOTIFY = "notifier.tasks.notify"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,22 @@ def check_backend() -> State:
     return State(logging.INFO, f"{on} ({who})")
 
 
+def _delivers(app: Celery) -> bool:
+    """Whether this worker consumes the queue from which messages are sent."""
+    queue = app.amqp.router.route({}, NOTIFY)["queue"]
+    return queue.name in app.amqp.queues.consume_from
+
+
+@signals.celeryd_after_setup.connect(dispatch_uid="notifier.startup.load")
+def load_backend(instance: Any, **_: Any) -> None:
+    """Before the pool is forked: aiogram takes seconds to import, and each process would do it at its first message."""
+    if _delivers(instance.app):
+        with contextlib.suppress(ImportError):  # said once the worker is ready
+            backend_class(settings.NOTIFIER_BACKEND)
+
+
 @signals.worker_ready.connect(dispatch_uid="notifier.startup")
-def on_worker_ready(**_: Any) -> None:
-    state = check_backend()
-    log.log(state.level, state.text)
+def on_worker_ready(sender: Any, **_: Any) -> None:
+    if _delivers(sender.app):
+        state = check_backend()
+        log.log(state.level, state.text)

@@ -1,5 +1,6 @@
 """What happens while bin/run runs, told on its terminal: parts that die, messages of the console backend."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from project.local.supervisor import MESSAGES, Supervisor
 from project.local.terminal import say
 
 PAUSE_SECONDS = 0.2
+#: Of a part that would end so again, see supervisor.py.
+REFUSED = f"exit status {os.EX_CONFIG}"
 
 
 class Follower:
@@ -34,7 +37,10 @@ class Follower:
 
     def _events(self) -> None:
         for part, what, detail in self.supervisor.events():
-            if what == "died":
+            if what == "died" and detail == REFUSED:
+                self.supervisor.give_up(part)
+                self._tell(f"! {part} can't work as it is set up and stays down; its log: {self._log(part)}")
+            elif what == "died":
                 self._dead.add(part)
                 self._tell(f"! {part} died ({detail}) and is being restarted; its log: {self._log(part)}")
             elif what == "gave up":

@@ -1,8 +1,11 @@
 """supervisord as the runner of the parts: its configuration, its start, its words put in ours.
 
-It restarts what dies, waiting a second longer each time that a part dies within START_SECONDS.
+It restarts what dies, waiting a second longer each time that a part dies within START_SECONDS. A part that ends with
+EX_CONFIG (sysexits.h) would end so again, only another setting helps: it stays down.
 """
 
+import contextlib
+import os
 import re
 import shlex
 import signal
@@ -12,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from xmlrpc.client import ServerProxy
+from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -31,7 +34,8 @@ SERVICES, PARTS = "services", "parts"
 # The part whose standard output is the console backend's messages, and where that goes.
 MESSENGER, MESSAGES = "worker-notifications", "messages.log"
 
-COMMON = f"""autorestart = true
+COMMON = f"""autorestart = unexpected
+exitcodes = {os.EX_CONFIG}
 startsecs = {START_SECONDS}
 startretries = {START_RETRIES}
 stopwaitsecs = {STOP_SECONDS}
@@ -90,6 +94,14 @@ class Supervisor:
     def start_parts(self) -> None:
         with ServerProxy("http://localhost", SupervisorTransport("", "", f"unix://{self.socket}")) as server:
             server.supervisor.startProcessGroup(PARTS, False)
+
+    def give_up(self, part: str) -> None:
+        """Start a part that has died no more."""
+        with (
+            ServerProxy("http://localhost", SupervisorTransport("", "", f"unix://{self.socket}")) as server,
+            contextlib.suppress(Fault),  # it isn't about to be started anyway
+        ):
+            server.supervisor.stopProcess(f"{PARTS}:{part}", False)
 
     def events(self) -> Iterator[Event]:
         """Until supervisord ends."""

@@ -81,8 +81,10 @@ def test_no_token(settings: Any) -> None:
 
 def test_a_malformed_token(settings: Any) -> None:
     settings.BOT_TOKEN = "nonsense"
-    with pytest.raises(CommandError, match="BOT_TOKEN is malformed"):
+    with pytest.raises(CommandError, match="BOT_TOKEN is malformed") as refused:
         call_command("bot")
+    # Whoever started it needn't try again.
+    assert refused.value.returncode == os.EX_CONFIG
 
 
 def test_a_refused_token(standin: TelegramStandin, settings: Any) -> None:

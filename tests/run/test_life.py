@@ -236,10 +236,13 @@ def test_ctrl_c_and_a_second_start_keep_database_and_password(copy: Callable[[],
     second = start(folder, PORT=port, BOT_TOKEN="wrong").ready()
     told = second.line("Delivery").split(maxsplit=1)[1]
     assert told == "messages go out by telegram, but none will: BOT_TOKEN is malformed"
+    log = folder / "var/log/supervisord.log"
+    eventually(lambda: "exited: bot (exit status 78" in log.read_text(), 60)
     assert second.line("password") == first.line("password")
     assert requests.get(status_url, timeout=10).json()["status"] == "delivered"
     assert second.end() == 0
     assert not second.processes()
+    assert log.read_text().count("spawned: 'bot'") == 1
 
 
 def test_what_the_embedded_broker_forgot_goes_out_after_a_restart(copy: Callable[[], Path], start: Start) -> None:
