@@ -189,7 +189,7 @@ class Channel(ListeningChannel):
             self._dead_letter(record, f"{len(record.value)} bytes, more than max_message_bytes")
             return None
         try:
-            raw = decode(record.value, self.options.keys)
+            raw = decode(record.value, self._keys)
             if self._has_expired(queue, raw, record.timestamp, record.headers):
                 record.finish()
                 meter.count("expired", record.topic)
@@ -218,7 +218,7 @@ class Channel(ListeningChannel):
             (PUBLISHED, str(published_at(record.timestamp, record.headers)).encode()),
             self._sequence(),
         ]
-        self._producer.send(record.topic, encode(raw, self.options.keys), headers)
+        self._producer.send(record.topic, encode(raw, self._keys), headers)
         meter.count("requeued", record.topic)
 
     def _dead_letter(self, record: Record, reason: str) -> None:

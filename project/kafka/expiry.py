@@ -42,9 +42,12 @@ def time_to_live(message: Message, queue_ttl: int | None) -> int | None:
     headers = message.get("headers") or {}
     if "task" in headers and headers.get("expires"):
         return queue_ttl
+    text = message["properties"].get("expiration")
+    if text is None:  # nearly always, and an exception takes longer than all the rest here
+        return queue_ttl
     try:
-        own = int(message["properties"]["expiration"])
-    except (KeyError, TypeError, ValueError):
+        own = int(text)
+    except (TypeError, ValueError):
         return queue_ttl
     return own if queue_ttl is None else min(own, queue_ttl)
 

@@ -78,7 +78,7 @@ class ListeningChannel(QueueChannel):
 
     def _distribute(self, item: Broadcast) -> int:
         """How many queues got it at once; it waits in those that have priorities."""
-        raw = decode(item.value, self.options.keys)
+        raw = decode(item.value, self._keys)
         info = raw["properties"]["delivery_info"]
         delivered = 0
         for queue in self._bound_here(info.get("exchange") or "", info.get("routing_key") or ""):
@@ -89,10 +89,10 @@ class ListeningChannel(QueueChannel):
                 continue
             if transient.arguments.max_priority:
                 priority = min(priority_of(raw["properties"]), transient.arguments.max_priority)
-                heapq.heappush(listener.waiting, (-priority, next(self._tags), decode(item.value, self.options.keys)))
+                heapq.heappush(listener.waiting, (-priority, next(self._tags), decode(item.value, self._keys)))
             else:
                 delivered += 1
-                listener.callback(self._message(decode(item.value, self.options.keys)))
+                listener.callback(self._message(decode(item.value, self._keys)))
         return delivered
 
     def _deliver_waiting(self) -> int:

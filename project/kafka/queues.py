@@ -35,6 +35,7 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
     def __init__(self, connection: Any, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
         self.options = connection.options
+        self._keys = self.options.keys
         self._address = connection.address
         self._own_transients: set[str] = set()
         self._clients: tuple[int, Topics, ConfirmedProducer, Bindings, BrokerClock] | None = None
@@ -64,7 +65,7 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         if priority or self._arguments(queue).max_priority:
             topic, headers = level_of(self._topics.levels(topic), priority), [self._sequence()]
         topic, delay = detour(message, topic, time.time(), self.options, self._topics)
-        self._producer.send(topic, encode(message, self.options.keys), [*headers, *(delay or ())] or None)
+        self._producer.send(topic, encode(message, self._keys), [*headers, *(delay or ())] or None)
 
     def _sequence(self) -> tuple[str, bytes]:
         """A header that tells the order of messages that reach the broker within one of its milliseconds."""
@@ -74,9 +75,9 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         topic = broadcast_topic(self.options.topic_prefix, exchange)
         self._topics.partitions(topic, BROADCAST)
         if self._is_event(exchange, message):
-            self._producer.post(topic, encode(message, self.options.keys))
+            self._producer.post(topic, encode(message, self._keys))
         else:
-            self._producer.send(topic, encode(message, self.options.keys))
+            self._producer.send(topic, encode(message, self._keys))
 
     def _is_event(self, exchange: str, message: Message) -> bool:
         """A worker has better things to do than to wait for each: most of the time nobody listens."""
