@@ -86,13 +86,13 @@ class Rig:
         lines = self.redis.lrange(f"{self.queue}:{kind}", 0, -1)
         return [(int(number), int(pid)) for number, pid in (line.split() for line in lines)]
 
-    def wait_for(self, what: Callable[[], bool], seconds: float = 90) -> None:
+    def wait_for(self, what: Callable[[], bool], seconds: float = 90, every: float = 0.05) -> None:
         deadline = time.monotonic() + seconds
         while not what():
             if time.monotonic() > deadline:
                 logs = "\n".join(f"== {path.name}\n{path.read_text()[-3000:]}" for path in self.logs.iterdir())
                 raise AssertionError(f"not within {seconds} s; {len(self.traces('ended'))} ended\n{logs}")
-            time.sleep(0.05)
+            time.sleep(every)
 
     def wait_ended(self, count: int, seconds: float = 90) -> Counter[int]:
         """How often each task ended, once `count` different ones have."""
