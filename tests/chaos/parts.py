@@ -9,24 +9,37 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from project.local import children, http
+from tests.chaos.network import Host
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Between a part's death and its restart, in seconds.
 RESTART_PAUSE = 0.5
 READY_SECONDS = 120.0
+#: For an ordered stop, in seconds.
+STOP_SECONDS = 45.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is started, with which environment, on which host."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    host: Host
 
 
 class Part:
     """One process with its children, in its lives one after the other."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
-        self.name, self._command, self._environment = name, list(command), dict(environment)
+    def __init__(self, name: str, place: Place, folder: Path) -> None:
+        self.name, self._place = name, place
         self.ready_file, self._log = folder / f"{name}.ready", folder / f"{name}.log"
         self.restarts = -1
         self.start()
@@ -34,11 +47,11 @@ class Part:
     def start(self) -> None:
         self.restarts += 1
         self.ready_file.unlink(missing_ok=True)
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, self._place.host.inside():
             self.process: subprocess.Popen[Any] = children.spawn(
-                self._command,
+                self._place.command,
                 at_parent_death=signal.SIGKILL,
-                env={**self._environment, "READY_FILE": str(self.ready_file)},
+                env={**self._place.environment, "READY_FILE": str(self.ready_file)},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -54,6 +67,13 @@ class Part:
         self.send(signal.SIGKILL)
         self.process.wait()
 
+    def restart(self) -> None:
+        """SIGTERM; its keeper starts it again."""
+        process = self.process
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):  # its end at the end of the run tells of it
+            process.wait(STOP_SECONDS)
+
     def kill_child(self) -> None:
         """One process of a worker's pool."""
         pool = psutil.Process(self.process.pid).children()
@@ -64,8 +84,8 @@ class Part:
 class Parts:
     """All of them, with a thread that restarts what has died."""
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str], folder: Path) -> None:
-        self.all = {name: Part(name, command, environment, folder) for name, command in commands.items()}
+    def __init__(self, places: Mapping[str, Place], folder: Path) -> None:
+        self.all = {name: Part(name, place, folder) for name, place in places.items()}
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         self._keeper.start()
@@ -80,13 +100,13 @@ class Parts:
             children.wait_ready(part.process, is_ready, part.name, READY_SECONDS)
 
     def stop(self) -> dict[str, float]:
-        """SIGTERM to each; how many seconds it took to end, or NaN for one that had to be killed, after 45 s."""
+        """SIGTERM to each; how many seconds it took to end, or NaN for one that was killed after STOP_SECONDS."""
         self._stopping.set()
         self._keeper.join()
         begun, took = time.monotonic(), dict.fromkeys(self.all, float("nan"))
         for part in self.all.values():
             part.process.terminate()
-        while time.monotonic() - begun < 45 and any(took[name] != took[name] for name in took):
+        while time.monotonic() - begun < STOP_SECONDS and any(took[name] != took[name] for name in took):
             for name, part in self.all.items():
                 if took[name] != took[name] and part.process.poll() is not None:
                     took[name] = time.monotonic() - begun
