@@ -39,11 +39,10 @@ class Namespace(Host):
     """A host of its own, joined to the bridge of the others."""
 
     def __init__(self, name: str, number: int) -> None:
-        self.address, self._name = ADDRESSES.format(number), name
-        cable = f"port{number}"
+        self.address, self._name, self._cable = ADDRESSES.format(number), name, f"port{number}"
         _ip("netns", "add", name)
-        _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", name)
-        _ip("link", "set", cable, "master", "hub", "up")
+        _ip("link", "add", self._cable, "type", "veth", "peer", "name", "eth0", "netns", name)
+        _ip("link", "set", self._cable, "master", "hub", "up")
         _ip("-n", name, "addr", "add", f"{self.address}/24", "dev", "eth0")
         for link in ("lo", "eth0"):
             _ip("-n", name, "link", "set", link, "up")
@@ -62,10 +61,10 @@ class Namespace(Host):
 
     def cut(self) -> None:
         """Packets to and from it vanish; nobody is told."""
-        _ip("-n", self._name, "link", "set", "eth0", "down")
+        _ip("link", "set", self._cable, "down")
 
     def mend(self) -> None:
-        _ip("-n", self._name, "link", "set", "eth0", "up")
+        _ip("link", "set", self._cable, "up")
 
 
 class Network(Host):

@@ -87,7 +87,7 @@ class Service:
     def _parts(self, environment: dict[str, str]) -> Parts:
         plan = Plan(environment, self.port, self.port, None, None, "", "", self.folder)
         try:
-            preload = clocks.library() if self._with_clocks else None
+            preload = clocks.libraries(self.folder.resolve()) if self._with_clocks else None
         except clocks.Missing as reason:
             preload = None
             self.not_run["jumps of the clock"] = str(reason)
