@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from project.local.kafka_cluster import KafkaCluster
-from tests.chaos.network import Host, small_disk
+from tests.chaos.network import Host, remove, small_disk
 
 #: Of one node's disk, in megabytes; a run of an hour needs less than half of it.
 DISK = 512
@@ -21,9 +21,15 @@ class Kafka(KafkaCluster):
     def __init__(self, folder: Path, hosts: Sequence[Host], small_disks: bool) -> None:
         super().__init__(folder, len(hosts), hosts=[host.address for host in hosts])
         self._where = hosts
-        if small_disks:
-            for node in range(len(hosts)):
-                small_disk(self._home(node), DISK)
+        self._disks = [self._home(node) for node in range(len(hosts))] if small_disks else []
+        for disk in self._disks:
+            small_disk(disk, DISK)
+
+    def stop(self) -> None:
+        super().stop()
+        for disk in self._disks:
+            remove(disk)
+        self._disks.clear()
 
     def _spawn(self, node: int) -> None:
         with self._where[node].inside():

@@ -104,6 +104,11 @@ def small_disk(folder: Path, megabytes: int) -> None:
     _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(folder))
 
 
+def remove(disk: Path) -> None:
+    """Its folder can be removed then."""
+    _run("umount", str(disk))
+
+
 def _ip(*arguments: str) -> None:
     _run("ip", *arguments)
 
