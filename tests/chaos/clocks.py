@@ -56,4 +56,5 @@ class Clock:
             "FAKETIME_NO_CACHE": "1",
             # A jump of the wall clock is none of the monotonic one, by which waits are measured.
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
         }

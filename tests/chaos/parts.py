@@ -86,7 +86,9 @@ class Parts:
 
     def __init__(self, places: Mapping[str, Place], folder: Path) -> None:
         self.all = {name: Part(name, place, folder) for name, place in places.items()}
-        self._stopping = threading.Event()
+        # The keeper stays until all have ended: the kernel kills what a thread has started when that thread ends.
+        self._stopping, self._ended = threading.Event(), threading.Event()
+        self._restarting = threading.Lock()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         self._keeper.start()
 
@@ -101,8 +103,8 @@ class Parts:
 
     def stop(self) -> dict[str, float]:
         """SIGTERM to each; how many seconds it took to end, or NaN for one that was killed after STOP_SECONDS."""
-        self._stopping.set()
-        self._keeper.join()
+        with self._restarting:
+            self._stopping.set()
         begun, took = time.monotonic(), dict.fromkeys(self.all, float("nan"))
         for part in self.all.values():
             part.process.terminate()
@@ -113,11 +115,19 @@ class Parts:
             time.sleep(0.02)
         for part in self.all.values():
             part.kill()
+        self._ended.set()
+        self._keeper.join()
         return took
 
     def _keep(self) -> None:
-        while not self._stopping.wait(0.1):
+        while not self._ended.wait(0.1):
             for part in self.all.values():
-                if part.process.poll() is not None and not self._stopping.wait(RESTART_PAUSE):
-                    part.send(signal.SIGKILL)  # what is left of its pool
-                    part.start()
+                if not self._stopping.is_set() and part.process.poll() is not None:
+                    self._stopping.wait(RESTART_PAUSE)
+                    self._start_again(part)
+
+    def _start_again(self, part: Part) -> None:
+        with self._restarting:
+            if not self._stopping.is_set():
+                part.send(signal.SIGKILL)  # what is left of its pool
+                part.start()
