@@ -27,7 +27,7 @@ STOP = 20.0
 #: Before each fault, in seconds.
 CALM = 2.0
 #: The short form begins its faults within so many seconds.
-SHORT_SECONDS = 95.0
+SHORT_SECONDS = 85.0
 #: The windows in which nothing but Kafka was away.
 KAFKA_AWAY = re.compile(r"Kafka[^+]*")
 #: More faults than any run comes to.
