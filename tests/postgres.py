@@ -38,7 +38,8 @@ def programs() -> Path:
 class Postgres:
     """`url` is for DATABASE_URL. What was committed survives kill(), though not the machine's own death."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", tls: Path | None = None) -> None:
+        """`tls` has server.pem and server.key; without it there is none."""
         self._bin, self.host = programs(), host
         self.port = ports.free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
@@ -59,12 +60,24 @@ class Postgres:
             raise Missing(f"initdb failed: {made.stderr.strip()}")
         with (self._folder / "data" / "pg_hba.conf").open("a") as rights:
             rights.write("host all all samenet trust\n")
+        if tls is not None:
+            self._use(tls)
         self.start()
         subprocess.run(
             [self._bin / "createdb", "-h", self.host, "-p", str(self.port), "-U", USER, USER],
             check=True,
             cwd=self._folder,
         )
+
+    def _use(self, tls: Path) -> None:
+        for name in ("server.pem", "server.key"):
+            copy = self._folder / name
+            shutil.copy(tls / name, copy)
+            copy.chmod(0o600)
+            if self._as_owner:
+                shutil.chown(copy, OWNER, OWNER)
+        files = (f"ssl_cert_file={self._folder / 'server.pem'}", f"ssl_key_file={self._folder / 'server.key'}")
+        self._settings += [f"-c{setting}" for setting in ("ssl=on", *files)]
 
     @property
     def url(self) -> str:
