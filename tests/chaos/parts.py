@@ -42,6 +42,8 @@ class Part:
         self.name, self._place = name, place
         self.ready_file, self._log = folder / f"{name}.ready", folder / f"{name}.log"
         self.restarts = -1
+        #: Of those that end with a restart, in seconds.
+        self.longest_stop = 0.0
         self.start()
 
     def start(self) -> None:
@@ -69,10 +71,11 @@ class Part:
 
     def restart(self) -> None:
         """SIGTERM; its keeper starts it again."""
-        process = self.process
+        process, begun = self.process, time.monotonic()
         process.terminate()
-        with suppress(subprocess.TimeoutExpired):  # its end at the end of the run tells of it
+        with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
+        self.longest_stop = max(self.longest_stop, time.monotonic() - begun)
 
     def kill_child(self) -> None:
         """One process of a worker's pool."""

@@ -56,7 +56,7 @@ def rage(service: Service, args: argparse.Namespace) -> int:
     report.count(windows, flow.books, ends(flow.books.ids()), messages(service.telegram))
     stops = service.parts.stop()
     tell(service, args, windows, flow.books.seconds, stops)
-    in_order = all(took < STOP for took in stops.values())
+    in_order = all(took < STOP for took in [*stops.values(), *restarts(service).values()])
     return 0 if in_order and not any(window.broken for window in windows) else 1
 
 
@@ -87,7 +87,8 @@ def tell(
         + ("PostgreSQL" if service.postgres else "SQLite"),
         f"POST: {answers([took for _, took in seconds])}",
         *while_kafka_was_away(windows, seconds),
-        "SIGTERM to all at once: " + ", ".join(f"{name} {took:.1f} s" for name, took in stops.items()),
+        f"SIGTERM to all at once: {times(stops)}",
+        *([f"SIGTERM to one, the longest: {times(ended)}"] if (ended := restarts(service)) else []),
         *service.notes,
     ]
     if slow := [window.fault for window in windows if (window.recovery or 0) > GOAL]:
@@ -119,6 +120,15 @@ def total(windows: Sequence[Window]) -> Window:
             refused=whole.refused + window.refused,
         )
     return whole
+
+
+def restarts(service: Service) -> dict[str, float]:
+    """How many seconds the parts that were restarted took to end, at the most."""
+    return {name: part.longest_stop for name, part in service.parts.all.items() if part.longest_stop}
+
+
+def times(took: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items())
 
 
 def not_run(service: Service) -> list[Window]:
