@@ -9,11 +9,11 @@ from typing import Any
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
 from notifier import channels, chats, requests, texts
 from notifier.backends import Busy, PermanentError, TemporaryError
 from notifier.models import RateRequest
+from project import agreed_time
 from rates.quotes import Quote
 
 log = logging.getLogger(__name__)
@@ -102,13 +102,13 @@ def _message(result: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def wait_for_the_other(lease_until: dt.datetime | None) -> None:
     """Another task has the claim: look again when its lease is over, in case it died with it. None: it is done."""
     if lease_until is not None:
-        wait = max((lease_until - timezone.now()).total_seconds(), 0)
+        wait = max((lease_until - agreed_time.now()).total_seconds(), 0)
         raise TryAgain(wait + random.uniform(0.5, 3), "another task is sending this")
 
 
 def _wait_for_our_turn(request: RateRequest, lease: dt.datetime, delay: float) -> None:
     """Nothing was tried, so this is no try; the end is the request's age."""
-    if timezone.now() - request.accepted_at > LONGEST_WAIT:
+    if agreed_time.now() - request.accepted_at > LONGEST_WAIT:
         requests.fail(request.pk, "expired", texts.error("expired"))
         return
     requests.give_back(request.pk, lease, dt.timedelta(seconds=delay))

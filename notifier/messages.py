@@ -11,11 +11,11 @@ from uuid import UUID
 from celery import signature
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from notifier.models import Message
 from notifier.requests import GRACE, QUEUED, run_time
+from project import agreed_time
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,8 @@ def _unfinished(message_id: str | UUID) -> QuerySet[Message]:
 
 def write(kind: str, key: str, telegram_id: int, text: str) -> bool:
     """Write a message down, once for its key; it is published when that is committed. False where it was there."""
-    values = {"kind": kind, "telegram_id": telegram_id, "text": text, "sweep_at": timezone.now() + UNPUBLISHED}
+    now = agreed_time.now()
+    values = {"kind": kind, "telegram_id": telegram_id, "text": text, "created_at": now, "sweep_at": now + UNPUBLISHED}
     row, written = Message.objects.get_or_create(key=key, defaults=values)
     if written:
         transaction.on_commit(lambda: publish(row.pk))
@@ -49,13 +50,13 @@ def publish(message_id: str | UUID) -> bool:
     except OperationalError as error:
         log.warning("message %s is not published yet: %s", message_id, error)
         return False
-    _unfinished(message_id).filter(status=Status.WAITING).update(sweep_at=timezone.now() + QUEUED)
+    _unfinished(message_id).filter(status=Status.WAITING).update(sweep_at=agreed_time.now() + QUEUED)
     return True
 
 
 def publish_stuck(batch: int) -> int:
     """Publish again what nothing has moved on for too long; returns how many. Stops where the broker is away."""
-    published, now = 0, timezone.now()
+    published, now = 0, agreed_time.now()
     for row in Message.objects.filter(sweep_at__lte=now).order_by("sweep_at")[:batch]:
         if not _unfinished(row.pk).filter(sweep_at=row.sweep_at).update(sweep_at=now + UNPUBLISHED):
             continue
@@ -70,7 +71,7 @@ def publish_stuck(batch: int) -> int:
 
 def start_sending(message_id: str | UUID) -> dt.datetime | None:
     """Claim the right to send. Returns the end of the lease, None where it has ended or another has the claim."""
-    now = timezone.now()
+    now = agreed_time.now()
     until = now + run_time()
     claimed = (
         _unfinished(message_id)
@@ -87,7 +88,7 @@ def lease_of(message_id: str | UUID) -> dt.datetime | None:
 def part_sent(message_id: str | UUID, lease: dt.datetime) -> bool:
     """One part has arrived and others are left: a task sends the next one."""
     rows = _unfinished(message_id).filter(lease_until=lease)
-    sweep_at = timezone.now() + QUEUED
+    sweep_at = agreed_time.now() + QUEUED
     return bool(rows.update(parts_sent=F("parts_sent") + 1, attempts=0, lease_until=None, sweep_at=sweep_at))
 
 
@@ -98,7 +99,7 @@ def sent(message_id: str | UUID) -> bool:
         rows.update(
             status=Status.SENT,
             parts_sent=F("parts_sent") + 1,
-            finished_at=timezone.now(),
+            finished_at=agreed_time.now(),
             lease_until=None,
             sweep_at=None,
             error_code="",
@@ -118,7 +119,7 @@ def retry_later(
             lease_until=None,
             error_code=code,
             error=error,
-            sweep_at=timezone.now() + delay + QUEUED,
+            sweep_at=agreed_time.now() + delay + QUEUED,
         )
     )
 
@@ -128,7 +129,7 @@ def fail(message_id: str | UUID, code: str, error: str) -> bool:
     return bool(
         _unfinished(message_id).update(
             status=Status.FAILED,
-            finished_at=timezone.now(),
+            finished_at=agreed_time.now(),
             lease_until=None,
             sweep_at=None,
             error_code=code,

@@ -4,13 +4,13 @@ import datetime as dt
 import logging
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.utils import timezone
 
 from notifier import chats, messages, texts
 from notifier.backends import Busy, PermanentError, TemporaryError, get_backend
 from notifier.delivery import LONGEST_RETRY_AFTER, MAX_ATTEMPTS, TryAgain, pause, wait_for_the_other
 from notifier.models import Message
 from notifier.parts import split
+from project import agreed_time
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def post(message_id: str) -> None:
         wait_for_the_other(messages.lease_of(message_id))
         return
     message = Message.objects.get(pk=message_id)
-    if timezone.now() - message.created_at > messages.MAX_AGE:
+    if agreed_time.now() - message.created_at > messages.MAX_AGE:
         messages.fail(message_id, "expired", texts.error("expired"))
         return
     parts = split(message.text)

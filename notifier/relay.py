@@ -13,11 +13,10 @@ import uuid
 from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
 from notifier import dispatch, owners, requests, texts, wake
 from notifier.models import RateRequest
-from project import ready
+from project import agreed_time, ready
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ def end_of(request: RateRequest) -> str:
     """Why this request is not published again; empty where it is."""
     if request.publishes >= MAX_PUBLISHES:
         return "stuck"
-    return "expired" if timezone.now() - request.accepted_at > MAX_AGE else ""
+    return "expired" if agreed_time.now() - request.accepted_at > MAX_AGE else ""
 
 
 class Relay:
@@ -104,9 +103,9 @@ class Relay:
         """Publish until nothing is due; returns why it ended before that."""
         if self._bell is None:
             self._bell = wake.bell()
-            log.info(
-                "publishing what is due; %d requests were in the hands of a dead relay", requests.hand_back_orphans()
-            )
+            # Its own too: where the database goes away, a claim may be written whose answer never comes.
+            orphans = requests.hand_back_orphans(owners.me())
+            log.info("publishing what is due; %d requests were in the hands of a relay that died or lost them", orphans)
         # Before the look: what rings after it has come too late for it.
         self._bell.clear()
         while not self._stopping:

@@ -20,11 +20,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from notifier import metrics, owners
 from notifier.models import RateRequest
-from project import trace
+from project import agreed_time, trace
 from rates.quotes import Quote
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ def accept(
     It is told to exactly one of `telegram_id` and `webhook_url`.
     """
     assert (telegram_id is None) == bool(webhook_url)
-    now = timezone.now()
+    now = agreed_time.now()
     return RateRequest.objects.create(
         currency_char_code=currency_char_code,
         telegram_id=telegram_id,
@@ -93,7 +92,7 @@ def claim_due(limit: int, claim: str) -> list[RateRequest]:
     A step that was begun counts as not begun: its task is published anew. `claim` is the name of this batch. The rows
     have what a publish needs; their other fields are deferred.
     """
-    now = timezone.now()
+    now = agreed_time.now()
     at, until = (connection.ops.adapt_datetimefield_value(time) for time in (now, now + CLAIMED))
     return sorted(RateRequest.objects.raw(CLAIM, [claim, until, at, at, limit]), key=lambda row: row.accepted_at)
 
@@ -103,7 +102,7 @@ def published(request_ids: Collection[str | UUID], claim: str) -> int:
 
     Returns how many: not those that another relay has taken, because this one was too slow.
     """
-    now = timezone.now()
+    now = agreed_time.now()
     return RateRequest.objects.filter(pk__in=request_ids, claimed_by=claim).update(
         published_at=now,
         publishes=F("publishes") + 1,
@@ -118,17 +117,20 @@ def hand_back(request_ids: Collection[str | UUID], claim: str) -> int:
     return rows.update(claimed_by="", sweep_at=F("accepted_at"))
 
 
-def hand_back_orphans() -> int:
-    """What relays of this machine had claimed when they died is due again. Returns how many requests."""
-    claimed = RateRequest.objects.filter(sweep_at__gt=timezone.now(), status=Status.ACCEPTED).exclude(claimed_by="")
+def hand_back_orphans(also: str = "") -> int:
+    """What relays of this machine had claimed when they died is due again. Returns how many requests.
+
+    So is what the process `also` had claimed: it begins anew, and has nothing in hand.
+    """
+    claimed = RateRequest.objects.filter(sweep_at__gt=agreed_time.now(), status=Status.ACCEPTED).exclude(claimed_by="")
     claims = claimed.order_by().values_list("claimed_by", flat=True).distinct()
-    orphaned = [claim for claim in claims if owners.is_dead(claim.partition("/")[0])]
+    orphaned = [claim for claim in claims if (owner := claim.partition("/")[0]) == also or owners.is_dead(owner)]
     return claimed.filter(claimed_by__in=orphaned).update(claimed_by="", sweep_at=F("accepted_at")) if orphaned else 0
 
 
 def queue_is_lost() -> int:
     """The broker has forgotten what was published: what has not ended is due again. Returns how many requests."""
-    now = timezone.now()
+    now = agreed_time.now()
     return RateRequest.objects.filter(status__in=UNFINISHED, sweep_at__gt=now, published_at__isnull=False).update(
         sweep_at=F("accepted_at"), claimed_by=""
     )
@@ -146,7 +148,7 @@ def telegram_id_of(request_id: str | UUID) -> int | None:
 
 def start_fetching(request_id: str | UUID) -> bool:
     """A fetch task has begun, for the first time or again. False where its request needs none (any more)."""
-    now = timezone.now()
+    now = agreed_time.now()
     return bool(
         _unfinished(request_id)
         .filter(status__in=(Status.ACCEPTED, Status.FETCHING))
@@ -162,13 +164,13 @@ def start_fetching(request_id: str | UUID) -> bool:
 
 def retry_later(request_id: str | UUID, code: str, error: str, delay: dt.timedelta) -> bool:
     """A step failed and its task will run again in `delay`: keep why."""
-    sweep_at = timezone.now() + delay + QUEUED
+    sweep_at = agreed_time.now() + delay + QUEUED
     return bool(_unfinished(request_id).update(error_code=code, error=error, sweep_at=sweep_at))
 
 
 def publish_again(request_id: str | UUID, code: str, error: str) -> bool:
     """The next step could not be published: no task is left that would go on with this request."""
-    return bool(_unfinished(request_id).update(error_code=code, error=error, sweep_at=timezone.now()))
+    return bool(_unfinished(request_id).update(error_code=code, error=error, sweep_at=agreed_time.now()))
 
 
 def start_notifying(request_id: str | UUID, text: str, rate: dict[str, Any]) -> dt.datetime | None:
@@ -178,7 +180,7 @@ def start_notifying(request_id: str | UUID, text: str, rate: dict[str, Any]) -> 
     ended or another task holds the claim: `lease_of` tells which. A claim whose lease is over, or whose process is
     known to be dead, is taken over: the message may be out already, so that is counted.
     """
-    now = timezone.now()
+    now = agreed_time.now()
     changes = {
         "status": Status.NOTIFYING,
         "notifying_at": Coalesce(F("notifying_at"), now),
@@ -208,14 +210,14 @@ def lease_of(request_id: str | UUID) -> dt.datetime | None:
 
 def release(request_id: str | UUID, lease: dt.datetime, maybe_sent: bool = False) -> bool:
     """Let the next try claim at once. With `maybe_sent` it counts as a possible repeat."""
-    until = timezone.now() if maybe_sent else None
+    until = agreed_time.now() if maybe_sent else None
     return bool(_unfinished(request_id).filter(lease_until=lease).update(lease_until=until))
 
 
 def give_back(request_id: str | UUID, lease: dt.datetime, delay: dt.timedelta) -> bool:
     """It isn't this message's turn for `delay`: the claim goes back, and this was no try."""
     rows = _unfinished(request_id).filter(lease_until=lease)
-    sweep_at = timezone.now() + delay + QUEUED
+    sweep_at = agreed_time.now() + delay + QUEUED
     return bool(rows.update(lease_until=None, notify_attempts=F("notify_attempts") - 1, sweep_at=sweep_at))
 
 
@@ -227,7 +229,7 @@ def deliver(request_id: str | UUID) -> bool:
         .exclude(status=Status.DELIVERED)
         .update(
             status=Status.DELIVERED,
-            finished_at=timezone.now(),
+            finished_at=agreed_time.now(),
             lease_until=None,
             sweep_at=None,
             error_code="",
@@ -242,7 +244,7 @@ def fail(request_id: str | UUID, code: str, error: str) -> bool:
     return bool(
         _unfinished(request_id).update(
             status=Status.FAILED,
-            finished_at=timezone.now(),
+            finished_at=agreed_time.now(),
             lease_until=None,
             sweep_at=None,
             error_code=code,
@@ -261,7 +263,7 @@ def cancel(request_id: str | UUID) -> bool:
         .filter(lease_until=None)
         .update(
             status=Status.CANCELLED,
-            finished_at=timezone.now(),
+            finished_at=agreed_time.now(),
             sweep_at=None,
             error_code="",
             error="",
@@ -272,7 +274,7 @@ def cancel(request_id: str | UUID) -> bool:
 @metrics.accepts
 def accept_again(request_id: str | UUID) -> bool:
     """Begin a failed request anew: it is due, the relay publishes it."""
-    now = timezone.now()
+    now = agreed_time.now()
     return bool(
         RateRequest.objects.filter(pk=request_id, status=Status.FAILED).update(
             status=Status.ACCEPTED,

@@ -143,8 +143,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     VAR_DIR.mkdir(exist_ok=True)
 else:
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
-    # Seconds: a machine that is away answers nothing at all, and a POST must not wait for it.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    # A machine that is away or hangs answers nothing at all, and nobody may wait for it for ever: for a connection, for
+    # what was sent to arrive (milliseconds), for a sign of life, and below for an answer (0: no end, see bin/start).
+    DATABASES["default"]["OPTIONS"] = {
+        **{"connect_timeout": 5, "tcp_user_timeout": 15_000},
+        **{"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3},
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "project.postgres"
+    DATABASES["default"]["OPTIONS"]["answer_timeout"] = env.float("DATABASE_TIMEOUT_SECONDS", default=0.0)
 # Opening one, SQLite's too, takes longer than the queries of a POST or a task.
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,9 @@ def programs() -> Path:
 class Postgres:
     """`url` is for DATABASE_URL. What was committed survives kill(), though not the machine's own death."""
 
-    def __init__(self) -> None:
-        self._bin = programs()
+    def __init__(self, host: str = "127.0.0.1", tls: Path | None = None) -> None:
+        """`tls` has server.pem and server.key; without it there is none."""
+        self._bin, self.host = programs(), host
         self.port = ports.free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
         self._settings = [f"-c{setting}" for setting in FAST]
@@ -56,23 +58,37 @@ class Postgres:
         )
         if made.returncode:
             raise Missing(f"initdb failed: {made.stderr.strip()}")
+        with (self._folder / "data" / "pg_hba.conf").open("a") as rights:
+            rights.write("host all all samenet trust\n")
+        if tls is not None:
+            self._use(tls)
         self.start()
         subprocess.run(
-            [self._bin / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, USER],
+            [self._bin / "createdb", "-h", self.host, "-p", str(self.port), "-U", USER, USER],
             check=True,
             cwd=self._folder,
         )
 
+    def _use(self, tls: Path) -> None:
+        for name in ("server.pem", "server.key"):
+            copy = self._folder / name
+            shutil.copy(tls / name, copy)
+            copy.chmod(0o600)
+            if self._as_owner:
+                shutil.chown(copy, OWNER, OWNER)
+        files = (f"ssl_cert_file={self._folder / 'server.pem'}", f"ssl_key_file={self._folder / 'server.key'}")
+        self._settings += [f"-c{setting}" for setting in ("ssl=on", *files)]
+
     @property
     def url(self) -> str:
-        return f"postgres://{USER}@127.0.0.1:{self.port}/{USER}"
+        return f"postgres://{USER}@{self.host}:{self.port}/{USER}"
 
     def start(self) -> None:
         """Also after kill()."""
         command = [str(self._bin / "postgres"), "-D", str(self._folder / "data"), "-p", str(self.port)]
         with (self._folder / "log").open("ab") as log:
             self.process: subprocess.Popen[Any] = children.spawn(
-                [*command, "-h", "127.0.0.1", "-k", str(self._folder), *self._settings],
+                [*command, "-h", self.host, "-k", str(self._folder), *self._settings],
                 at_parent_death=signal.SIGKILL,
                 stdout=log,
                 stderr=log,
@@ -82,20 +98,42 @@ class Postgres:
         children.wait_ready(self.process, self._accepts, "postgres", 30, log=str(self._folder / "log"))
 
     def _accepts(self) -> bool:
-        command: list[str | Path] = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command: list[str | Path] = [self._bin / "pg_isready", "-q", "-h", self.host, "-p", str(self.port)]
         return subprocess.run(command, cwd=self._folder).returncode == 0
 
-    def kill(self) -> None:
-        """kill -9 of the whole server: each of its processes has a session of its own."""
-        every = [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]
+    def send(self, signum: signal.Signals) -> list[psutil.Process]:
+        """To the whole server: each of its processes has a session of its own. Returns them."""
+        every = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
         for process in every:
             with contextlib.suppress(psutil.NoSuchProcess):  # a client's server ends with its client
-                process.kill()
+                process.send_signal(signum)
+        return every
+
+    def kill(self) -> None:
+        """kill -9 of the whole server."""
+        every = self.send(signal.SIGKILL)
         self.process.wait()
         psutil.wait_procs(every, timeout=10)
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """In order; start() starts it again."""
         # "Fast": without waiting for its clients.
         self.process.send_signal(signal.SIGINT)
         children.end([self.process], grace=10)
+
+    def stop(self) -> None:
+        self.end()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def main() -> str | None:
+    """The reason why PostgreSQL can't run here."""
+    try:
+        programs()
+    except Missing as reason:
+        return str(reason)
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,13 +17,13 @@ from project.local.kafka_cluster import KafkaCluster
 class Server:
     """One child process that listens on `port`; it dies with the test run at the latest."""
 
-    def __init__(self, command: Sequence[str], port: int, folder: Path) -> None:
-        self.command, self.port, self.folder = command, port, folder
+    def __init__(self, command: Sequence[str], port: int, folder: Path, host: str = "127.0.0.1") -> None:
+        self.command, self.port, self.folder, self.host = command, port, folder, host
         self.start()
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def start(self) -> None:
         """Also after kill() or stop(): on the same port."""
@@ -33,7 +33,7 @@ class Server:
             )
         children.wait_ready(
             self.process,
-            lambda: ports.answers("127.0.0.1", self.port),
+            lambda: ports.answers(self.host, self.port),
             self.command[0],
             timeout=10,
             log=str(self.folder / "server.log"),
@@ -47,26 +47,26 @@ class Server:
         children.end([self.process], grace=5)
 
 
-def start_redis() -> Server:
-    """`address` is host:port; it keeps nothing on disk."""
-    port, folder = ports.free_port(), _folder("redis")
-    return Server(embedded.redis_command(port, folder), port, folder)
+def start_redis(host: str = "127.0.0.1", password: str = "") -> Server:
+    """`address` is host:port; it keeps nothing on disk. Off loopback Redis wants a password."""
+    port, folder = ports.free_port(), folder_for("redis")
+    return Server(embedded.redis_command(port, folder, password, host), port, folder, host)
 
 
 def start_tansu() -> Server:
     """The embedded Kafka broker; `address` is its bootstrap server. It forgets everything when it ends."""
     port = ports.free_port()
-    return Server(embedded.broker_command(port), port, _folder("tansu"))
+    return Server(embedded.broker_command(port), port, folder_for("tansu"))
 
 
 def start_kafka(nodes: int = 1, settings: dict[str, str] | None = None) -> KafkaCluster:
     """Real Apache Kafka, `bootstrap` are its servers; raises kafka_libs.Missing without Java or Maven."""
-    cluster = KafkaCluster(_folder("kafka"), nodes, settings=settings)
+    cluster = KafkaCluster(folder_for("kafka"), nodes, settings=settings)
     cluster.start()
     return cluster
 
 
-def _folder(name: str) -> Path:
+def folder_for(name: str) -> Path:
     """Removed at the end of the run, unless KEEP_SERVER_LOGS is set to read a failed test's logs."""
     folder = Path(tempfile.mkdtemp(prefix=f"test-{name}-"))
     if not os.environ.get("KEEP_SERVER_LOGS"):

@@ -18,6 +18,7 @@ from django.conf import settings
 from notifier import limits
 from notifier.backends.base import Backend, Busy, TemporaryError
 from notifier.backends.telegram_errors import migrated_to, translated
+from notifier.backends.telegram_patience import patience
 from notifier.backends.telegram_session import make_bot
 
 # Seconds beyond the session's own time limit, for the loop to notice it.
@@ -83,7 +84,7 @@ class TelegramBackend(Backend):
     def send(self, chat_id: int, text: str) -> int | None:
         if wait := limits.take(chat_id):
             raise Busy("Telegram's limits", retry_after=wait)
-        with translated():
+        with patience(), translated():
             sender = _sender()
             moved_to: int | None = sender.run(_send(sender.bot, chat_id, text))
         return moved_to

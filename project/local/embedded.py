@@ -34,12 +34,12 @@ def redis_binary() -> str:
     return str(bundled)
 
 
-def redis_command(port: int, folder: Path, password: str = "") -> list[str]:
-    """Redis on loopback that keeps nothing on disk; the password stands in a file of ours, not in the process list.
+def redis_command(port: int, folder: Path, password: str = "", host: str = "127.0.0.1") -> list[str]:
+    """Redis that keeps nothing on disk; the password stands in a file of ours, not in the process list.
 
     Redis writes its title over its own environment, which would hide the mark of project.local.leftovers.
     """
-    lines = ["bind 127.0.0.1", f"port {port}", 'save ""', "appendonly no", f'dir "{folder}"', "set-proc-title no"]
+    lines = [f"bind {host}", f"port {port}", 'save ""', "appendonly no", f'dir "{folder}"', "set-proc-title no"]
     if password:
         lines.append(f"requirepass {password}")
     config = folder / "redis.conf"

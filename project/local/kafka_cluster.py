@@ -1,10 +1,10 @@
-"""Real Apache Kafka on this machine: one or several KRaft nodes, each broker and controller, on loopback."""
+"""Real Apache Kafka on this machine: one or several KRaft nodes, each broker and controller."""
 
 import base64
 import signal
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ class KafkaCluster:
     """`nodes` Kafka processes with their data and logs in `folder`; a folder used before keeps its topics.
 
     `settings` are added to every node's server.properties. Topics are not created by use, all else is as Kafka
-    has it by default (but for the replication of its own topics, which one node can't give).
+    has it by default (but for the replication of its own topics, which one node can't give). `hosts` are the nodes'
+    addresses, all of them loopback unless said otherwise.
     """
 
     def __init__(
@@ -27,16 +28,18 @@ class KafkaCluster:
         nodes: int = 1,
         first_port: int | None = None,
         settings: Mapping[str, str] | None = None,
+        hosts: Sequence[str] | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.ports = [first_port + n if first_port else ports.free_port() for n in range(nodes)]
         self.controllers = [ports.free_port() for _ in range(nodes)]
         self.settings = dict(settings or {})
+        self.hosts = list(hosts or ["127.0.0.1"] * nodes)
         self.processes: dict[int, subprocess.Popen[Any]] = {}
 
     @property
     def bootstrap(self) -> str:
-        return ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return ",".join(f"{host}:{port}" for host, port in zip(self.hosts, self.ports, strict=True))
 
     def start(self) -> None:
         """Return when every node answers; raises kafka_libs.Missing, children.NotReady."""
@@ -108,14 +111,15 @@ class KafkaCluster:
 
     def _properties(self, node: int) -> dict[str, str]:
         copies = min(3, len(self.ports))
-        voters = ",".join(f"{n + 1}@127.0.0.1:{port}" for n, port in enumerate(self.controllers))
-        listeners = f"PLAINTEXT://127.0.0.1:{self.ports[node]}"
+        addresses = zip(self.hosts, self.controllers, strict=True)
+        voters = ",".join(f"{n}@{host}:{port}" for n, (host, port) in enumerate(addresses, 1))
+        listeners = f"PLAINTEXT://{self.hosts[node]}:{self.ports[node]}"
         return {
             "process.roles": "broker,controller",
             "node.id": str(node + 1),
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self.controllers[node]}",
+            "listeners": f"{listeners},CONTROLLER://{self.hosts[node]}:{self.controllers[node]}",
             "advertised.listeners": listeners,
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": str(self._home(node) / "data"),
@@ -146,7 +150,7 @@ class KafkaCluster:
         # A node opens its clients' port as the last step of its start.
         children.wait_ready(
             self.processes[node],
-            lambda: ports.answers("127.0.0.1", self.ports[node]),
+            lambda: ports.answers(self.hosts[node], self.ports[node]),
             f"Kafka node {node + 1}",
             READY_SECONDS,
             log=str(self._home(node) / "kafka.log"),

@@ -15,8 +15,10 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from project.local import kafka_libs
 from project.local.children import NotReady
 from project.local.kafka_libs import Missing
+from tests.chaos.network import Network, NotAllowed
 from tests.chaos.service import Service
 
 
@@ -33,6 +35,14 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def namespaces() -> tuple[Network | None, str]:
+    """The network, or why there is none."""
+    try:
+        return Network(), ""
+    except NotAllowed as reason:
+        return None, str(reason)
+
+
 def main() -> int:
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -40,9 +50,11 @@ def main() -> int:
     with ExitStack() as stack:
         folder = args.logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         folder.mkdir(parents=True, exist_ok=True)
-        service = Service(args.nodes, folder)
         try:
-            stack.enter_context(service)
+            # While there is a way out: the network below has none.
+            kafka_libs.libraries()
+            network, reason = namespaces()
+            service = stack.enter_context(Service(args.nodes, folder, network))
         except (Missing, NotReady) as error:
             print(f"bin/chaos: {error}", file=sys.stderr)
             return 2
@@ -53,6 +65,8 @@ def main() -> int:
         # Not above: the request log's model needs the settings of this very database.
         from tests.chaos.run import rage
 
+        if reason:
+            service.not_run |= dict.fromkeys(("cutting off", "a full disk of the broker"), reason)
         return rage(service, args)
 
 

@@ -24,12 +24,16 @@ class Window:
     uncounted: int = 0
     stuck: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    #: Why this machine can't do it.
+    not_run: str = ""
 
     @property
     def broken(self) -> bool:
         return bool(self.lost or self.failed or self.uncounted or self.stuck or self.recovery is None)
 
     def cells(self) -> list[str]:
+        if self.not_run:
+            return [self.fault, f"not run: {self.not_run}", *[""] * (len(HEADINGS) - 2)]
         recovery = "never" if self.recovery is None else f"{self.recovery:.1f} s"
         return [
             *[self.fault, str(self.requests), str(self.lost), told(self.failed), str(self.repeated)],
@@ -64,7 +68,8 @@ def count(windows: Sequence[Window], books: Books, ends: Ends, messages: Counter
 
 def table(windows: Sequence[Window]) -> str:
     rows = [list(HEADINGS), *(window.cells() for window in windows)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    # A reason for not running is longer than any figure, and stands in the last cell of its row that isn't empty.
+    widths = [max(len(row[column]) for row in rows if column == 0 or any(row[2:])) for column in range(len(HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(lines)
 

@@ -46,7 +46,7 @@ def test_a_recovery_that_never_came_breaks_it() -> None:
 
 
 def test_the_seed_decides_and_every_fault_has_its_turn() -> None:
-    faults = [Fault(f"{name} killed", lambda: None) for name in ("web", "relay", "beat", "Kafka")]
+    faults = [Fault(name, "killed", lambda: None) for name in ("web", "relay", "beat", "Kafka")]
     plan = [fault.name for fault in chosen(faults, 3, 12)]
     assert plan == [fault.name for fault in chosen(faults, 3, 12)]
     assert plan != [fault.name for fault in chosen(faults, 4, 12)]
@@ -58,3 +58,8 @@ def test_the_table() -> None:
     rows = report.table([Window("relay killed", 1.25, 40, refused=Counter({"503": 2}))]).splitlines()
     assert rows[0].split()[:3] == ["fault", "requests", "lost"]
     assert rows[1].split() == ["relay", "killed", "40", "0", "0", "0", "0", "0", "2", "503", "1.2", "s"]
+
+
+def test_what_was_not_run_says_why_and_is_no_success() -> None:
+    rows = report.table([Window("jumps of the clock", None, not_run="no libfaketime"), Window("relay killed", 1.0)])
+    assert rows.splitlines()[1] == "jumps of the clock  not run: no libfaketime"

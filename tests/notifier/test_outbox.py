@@ -5,11 +5,12 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import OperationalError
 
-from notifier import dispatch, owners, requests
+from notifier import dispatch, owners, relay, requests
 from notifier.models import RateRequest
 from notifier.relay import Published, publish_due
 from notifier.tasks import sweep
@@ -123,6 +124,23 @@ def test_what_a_dead_relay_had_claimed_is_due_at_once(row: RateRequest, monkeypa
     monkeypatch.setattr(owners, "is_dead", lambda owner: owner == owners.me())
     assert requests.hand_back_orphans() == 1
     assert (get().sweep_at, get().claimed_by) == (row.accepted_at, "")
+
+
+def test_what_a_relay_claimed_when_it_lost_the_database_is_due_as_soon_as_it_is_back(
+    row: RateRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim was written, its answer never came: of such a batch the relay itself knows nothing."""
+    requests.claim_due(10, f"{owners.me()}/1")
+    one = relay.Relay()
+
+    def publish_and_end(limit: int) -> Published:
+        one.stop()
+        return publish_due(limit)
+
+    monkeypatch.setattr(relay, "publish_due", publish_and_end)
+    monkeypatch.setattr(connection, "close", lambda: None)  # the test's own transaction is in it
+    one.run()
+    assert (get().publishes, get().claimed_by) == (1, "")
 
 
 def test_a_relay_that_was_too_slow_changes_nothing(row: RateRequest) -> None:

@@ -7,8 +7,10 @@ import traceback
 from typing import Any
 
 import pytest
+import redis
 
-from notifier.backends import PermanentError, TemporaryError, get_backend, telegram
+from notifier.backends import Busy, PermanentError, TemporaryError, get_backend, telegram, telegram_patience
+from project.local import ports
 from tests.standins.telegram import TOKEN, TelegramStandin
 
 SECRET = TOKEN.partition(":")[2]
@@ -125,3 +127,44 @@ def test_a_forked_process_has_its_own_session(standin: TelegramStandin) -> None:
     send(3, "parent")
     assert child.exitcode == 0
     assert [chat for chat, _ in standin.messages] == [1, 2, 3]
+
+
+@pytest.fixture
+def slow_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any call is slow."""
+    monkeypatch.setattr(telegram_patience, "_slow_until", 0.0)
+    monkeypatch.setattr(telegram_patience, "SLOW_SHARE", 0.0)
+
+
+def test_while_telegram_is_slow_one_process_waits_for_it(
+    standin: TelegramStandin, empty_redis: str, slow_already: None
+) -> None:
+    send()
+    with redis.Redis.from_url(empty_redis) as another:
+        another.set(telegram_patience.TURN, "1")
+        with pytest.raises(Busy) as told:
+            send()
+        another.delete(telegram_patience.TURN)
+        assert told.value.retry_after == telegram_patience.ASK_AGAIN
+        send()
+        assert not another.exists(telegram_patience.TURN)
+    assert len(standin.messages) == 2
+
+
+def test_a_quick_answer_ends_the_turns(
+    standin: TelegramStandin, empty_redis: str, slow_already: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send()
+    monkeypatch.setattr(telegram_patience, "SLOW_SHARE", 1.0)
+    send()
+    with redis.Redis.from_url(empty_redis) as another:
+        another.set(telegram_patience.TURN, "1")
+        send()
+    assert len(standin.messages) == 3
+
+
+def test_without_redis_each_waits_for_itself(standin: TelegramStandin, settings: Any, slow_already: None) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{ports.free_port()}/0"
+    send()
+    send()
+    assert len(standin.messages) == 2

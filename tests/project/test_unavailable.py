@@ -11,6 +11,7 @@ from django.test import Client
 
 from notifier import requests
 from notifier.models import RateRequest
+from project import unavailable
 
 REQUEST = "/api/v1/rate-requests/"
 BODY = {"currency_char_code": "USD", "telegram_id": 42}
@@ -48,6 +49,19 @@ def test_a_post_is_refused_and_nothing_is_done(client: Client, db: None, monkeyp
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert "Nothing was done" in answer.json()["detail"]
     assert not RateRequest.objects.exists()
+
+
+@pytest.mark.parametrize(("left_alone", "status"), [(60.0, 503), (0.0, 202)])
+def test_a_database_that_hangs_is_left_alone_for_a_while(
+    client: Client, db: None, monkeypatch: pytest.MonkeyPatch, left_alone: float, status: int
+) -> None:
+    """Each that asks would take a thread of web for as long as it waits, until none is left to answer."""
+    monkeypatch.setattr(unavailable, "SLOW", 0.0)
+    monkeypatch.setattr(unavailable, "LEFT_ALONE", left_alone)
+    with no_database(OperationalError("no answer within 5 s")):
+        assert client.post(REQUEST, BODY, content_type="application/json").status_code == 503
+    answer = client.post(REQUEST, BODY, content_type="application/json")
+    assert (answer.status_code, RateRequest.objects.exists()) == (status, status == 202)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/rates/", f"{REQUEST}0d5be5d5-9bd3-4c68-a0b7-6a6fd8b5a3f1/"])

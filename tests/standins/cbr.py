@@ -84,11 +84,12 @@ class CbrStandin:
     # Set by the first question.
     asked: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
+    host: str = "127.0.0.1"
 
     def __enter__(self) -> Self:
         self.gate.set()
         handler = type("Handler", (_Handler,), {"stand_in": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self._server = ThreadingHTTPServer((self.host, self.port), handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         # A short poll, so that the end of a test doesn't wait for it.
@@ -106,7 +107,7 @@ class CbrStandin:
     @property
     def url(self) -> str:
         """The value for CBR_URL."""
-        return f"http://127.0.0.1:{self.port}{FOLDER}"
+        return f"http://{self.host}:{self.port}{FOLDER}"
 
     def control(self, changes: dict[str, Any]) -> None:
         """What POST _control does: {"mode": "slow", "seconds": 2}, {"forget": true} forgets the requests."""

@@ -283,13 +283,14 @@ class TelegramServer(ThreadingHTTPServer):
     # Clients that go away while they are answered are part of the tests.
     request_queue_size = 128
 
-    def __init__(self, port: int = 0, token: str = TOKEN) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, port: int = 0, token: str = TOKEN, host: str = "127.0.0.1") -> None:
+        super().__init__((host, port), Handler)
+        self.host = host
         self.state = State(token)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://{self.host}:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up (a killed worker) is no error of the stand-in."""
@@ -298,8 +299,8 @@ class TelegramServer(ThreadingHTTPServer):
 class TelegramStandin:
     """The server in a thread: `url`, `messages`, fail(…), say(…)."""
 
-    def __init__(self, token: str = TOKEN) -> None:
-        self.server = TelegramServer(token=token)
+    def __init__(self, token: str = TOKEN, host: str = "127.0.0.1") -> None:
+        self.server = TelegramServer(token=token, host=host)
         self.state = self.server.state
         self.url = self.server.url
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
