@@ -17,11 +17,11 @@ WIDTH, HEIGHT, DPI = 8.0, 4.2, 120
 # More points than the picture has columns only cost time: then every n-th is drawn, and the last.
 MOST_POINTS = 1500
 TEXTS = {
-    "ru": {"axis": "Рублей за {nominal}", "empty": "За эти дни курсов нет", "alt": "{count} точек: {first} — {last}"},
+    "ru": {"axis": "Рублей за {nominal}", "empty": "За эти дни курсов нет", "alt": "Точек: {count}, {first} — {last}"},
     "en": {
         "axis": "Roubles for {nominal}",
         "empty": "No rates for these days",
-        "alt": "{count} points: {first} — {last}",
+        "alt": "Points: {count}, {first} — {last}",
     },
 }
 # matplotlib's fonts and text layout are shared by all threads.
