@@ -1,6 +1,7 @@
 """A written message is sent, once, whatever happens around it; what is refused disables its chat."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -174,7 +175,11 @@ def test_the_admin_shows_chats_and_sends_tests(
     for name in ("subscription", "alert", "message"):
         assert admin_client.get(f"/admin/notifier/{name}/").status_code == 200
         assert admin_client.get(f"/admin/notifier/{name}/?q=42").status_code == 200
-    admin_client.post("/admin/notifier/chat/", {"action": "send_test", "_selected_action": ["42"]})
+    # The button on the chat's own page.
+    page = admin_client.get("/admin/notifier/chat/42/change/").content.decode()
+    (form,) = re.findall(r'(?s)<form method="post" action="(/admin/notifier/chat/)">(.+?)Send a test message', page)
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[1]))
+    assert admin_client.post(form[0], fields, follow=True).status_code == 200
     test = Message.objects.get(kind="test")
     posting.post(str(test.pk))
     assert standin.messages == [(42, "Это пробное сообщение: бот может сюда писать.")]
