@@ -10,13 +10,13 @@ from typing import Any
 
 from aiogram import Bot
 from aiogram.client.session.base import BaseSession
-from aiogram.methods import EditMessageText, SendMessage, SendPhoto, TelegramMethod
-from aiogram.types import Chat, Message
+from aiogram.methods import EditMessageText, GetMe, SendMessage, SendPhoto, TelegramMethod
+from aiogram.types import Chat, Message, User
 from hypothesis import strategies as st
 
 from notifier.bot.app import InHand, dispatcher
 from tests.fuzz.runner import Input
-from tests.standins.telegram import TOKEN, State
+from tests.standins.telegram import BOT, TOKEN, State
 
 WORDS = st.sampled_from(
     """/start /help /rate /rates /convert /chart /history /subscribe /alert /list /delete /stop /lang /nonsense
@@ -53,7 +53,7 @@ class Silent(BaseSession):
         if isinstance(method, SendMessage | SendPhoto | EditMessageText):
             chat = Chat(id=int(method.chat_id or 0), type="private")
             return Message(message_id=1, date=dt.datetime.now(dt.UTC), chat=chat)
-        return True
+        return User(**BOT) if isinstance(method, GetMe) else True
 
     async def stream_content(self, *args: Any, **kwargs: Any) -> AsyncGenerator[bytes, None]:
         yield b""
