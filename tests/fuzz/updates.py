@@ -53,7 +53,7 @@ class Silent(BaseSession):
         if isinstance(method, SendMessage | SendPhoto | EditMessageText):
             chat = Chat(id=int(method.chat_id or 0), type="private")
             return Message(message_id=1, date=dt.datetime.now(dt.UTC), chat=chat)
-        return User(**BOT) if isinstance(method, GetMe) else True
+        return User.model_validate(BOT) if isinstance(method, GetMe) else True
 
     async def stream_content(self, *args: Any, **kwargs: Any) -> AsyncGenerator[bytes, None]:
         yield b""
