@@ -52,6 +52,10 @@ KEY = OpenApiParameter(
 )
 RETRY_AFTER = OpenApiParameter("Retry-After", int, OpenApiParameter.HEADER, response=[429, 503], description="Seconds.")
 LOCATION = OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[202], description="The status_url.")
+ORDERING = OpenApiParameter(
+    "ordering", str, enum=["created_at", "-created_at"], description="The newest first without."
+)
+PAGE_SIZE = OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 100}, description="25 without.")
 REUSED = problem("The Idempotency-Key was used with another body.")
 
 NEW_EXAMPLES = [
@@ -173,7 +177,7 @@ documented: Any = extend_schema_view(
             404: problem("The cursor is none."),
             429: TOO_MANY,
         },
-        parameters=[RETRY_AFTER],
+        parameters=[ORDERING, PAGE_SIZE, RETRY_AFTER],
     ),
     retrieve=extend_schema(
         summary="How far a request is",

@@ -26,7 +26,7 @@ def line(change: RateChange) -> dict[str, Any]:
     """What the template needs of one rate."""
     rate = change.rate
     # The table shows the rate as the Bank prints it, so the change is for the nominal too.
-    absolute = None if change.absolute is None else change.absolute * rate.nominal
+    absolute = change.of_nominal
     return {
         "code": rate.currency.char_code,
         "nominal": texts.number(rate.nominal),

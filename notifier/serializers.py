@@ -22,6 +22,7 @@ MAX_BATCH = 100
 MASK = "…"
 
 
+@extend_schema_field({"type": "string", "pattern": "^[A-Za-z]{3}$"})
 class CharCodeField(serializers.CharField):
     """Three ASCII letters; case and blanks around them don't matter."""
 

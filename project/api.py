@@ -51,6 +51,7 @@ urlpatterns = [
     path("", include("rates.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
-    # In the client's format, not Django's page. Only with the slash at the end: without it, it is added first.
-    re_path(r"^.*/$", Nothing.as_view(), name="nothing"),
+    # In the client's format, not Django's page. Only with the slash at the end: without it, it is added first, but not
+    # to the name of a picture. `.` would leave out line ends.
+    re_path(r"^[\s\S]*(?:/|\.svg|\.png)$", Nothing.as_view(), name="nothing"),
 ]

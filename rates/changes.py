@@ -23,6 +23,11 @@ class RateChange:
     absolute: Decimal | None = None
     percent: Decimal | None = None
 
+    @property
+    def of_nominal(self) -> Decimal | None:
+        """`absolute` for as many units as the rate itself is told for."""
+        return None if self.absolute is None else self.absolute * self.rate.nominal
+
 
 def with_changes(day: datetime.date | None = None, codes: Sequence[str] | None = None) -> list[RateChange]:
     """The rates in force on `day` (without it, of the newest stored sheet), ordered by code; [] where none is stored.

@@ -13,15 +13,17 @@ from rates.points import Point
 from rates.schedule import LONGEST_PAUSE
 
 Kind = Literal["svg", "png"]
-WIDTH, HEIGHT, DPI = 8.0, 4.2, 120
+DPI = 120
+# In inches of 72 points; the letters have the same size in both, so that a phone's are read as well.
+WIDE, NARROW = (8.0, 4.2), (4.4, 3.3)
 # More points than the picture has columns only cost time: then every n-th is drawn, and the last.
 MOST_POINTS = 1500
 TEXTS = {
-    "ru": {"axis": "Рублей за {nominal}", "empty": "За эти дни курсов нет", "alt": "{count} точек: {first} — {last}"},
+    "ru": {"axis": "Рублей за {nominal}", "empty": "За эти дни курсов нет", "alt": "Точек: {count}, {first} — {last}"},
     "en": {
         "axis": "Roubles for {nominal}",
         "empty": "No rates for these days",
-        "alt": "{count} points: {first} — {last}",
+        "alt": "Points: {count}, {first} — {last}",
     },
 }
 # matplotlib's fonts and text layout are shared by all threads.
@@ -43,10 +45,17 @@ DARK = Colours("#161b22", "#e6edf3", "#30363d", "#79c0ff")
 
 
 def chart(
-    points: Sequence[Point], *, title: str, kind: Kind = "svg", language: str = "ru", dark: bool = False
+    points: Sequence[Point],
+    *,
+    title: str,
+    kind: Kind = "svg",
+    language: str = "ru",
+    dark: bool = False,
+    narrow: bool = False,
 ) -> bytes:
-    """A line of `points` (oldest first) as an SVG, whose words are text, or a PNG of 960 × 504 pixels.
+    """A line of `points` (oldest first) as an SVG, whose words are text, or a PNG.
 
+    The PNG has 960 × 504 pixels, a narrow one 528 × 396.
     The same points give the same bytes. The axis is for the nominal of the last point, so that numbers stay readable
     and a change of the nominal is no jump. Without points it is a picture that says so.
     """
@@ -56,16 +65,18 @@ def chart(
     if points and drawn[-1] is not points[-1]:
         drawn = [*drawn, points[-1]]
     with _drawing:
-        body = _save(_figure(drawn, title, texts, colours), kind)
+        body = _save(_figure(drawn, title, texts, colours, NARROW if narrow else WIDE), kind)
     return body if kind == "png" else _accessible(body, title, _in_words(points, texts))
 
 
-def _figure(points: Sequence[Point], title: str, texts: dict[str, str], colours: Colours) -> Any:
+def _figure(
+    points: Sequence[Point], title: str, texts: dict[str, str], colours: Colours, size: tuple[float, float]
+) -> Any:
     # Imported when a chart is first drawn: it takes a second and 40 MB, which most processes never need.
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor=colours.background, layout="constrained")
+    figure = Figure(figsize=size, dpi=DPI, facecolor=colours.background, layout="constrained")
     axes = figure.add_subplot(facecolor=colours.background)
     axes.set_title(title, color=colours.text, loc="left", parse_math=False)
     axes.tick_params(colors=colours.text, length=0)
@@ -86,14 +97,12 @@ def _figure(points: Sequence[Point], title: str, texts: dict[str, str], colours:
             values.insert(place, math.nan)
     axes.plot(days, values, color=colours.line, linewidth=2, marker="o" if len(points) < 20 else "")
     axes.set_ylabel(texts["axis"].format(nominal=nominal), color=colours.text)
-    locator = AutoDateLocator(minticks=3, maxticks=8)
+    locator = AutoDateLocator(minticks=3, maxticks=8 if size == WIDE else 5)
     axes.xaxis.set_major_locator(locator)
     # Numbers only: no month's name in the machine's language.
     formats = ["%Y", "%m.%Y", "%d.%m", "%d.%m", "%d.%m", "%d.%m"]
     axes.xaxis.set_major_formatter(
-        ConciseDateFormatter(
-            locator, formats=formats, zero_formats=formats, offset_formats=["", "%Y", "%Y", "", "", ""]
-        )
+        ConciseDateFormatter(locator, formats=formats, zero_formats=formats, offset_formats=["", "", "%Y", "", "", ""])
     )
     axes.xaxis.get_offset_text().set_color(colours.text)
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")

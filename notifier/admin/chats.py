@@ -9,19 +9,21 @@ from django.utils.text import Truncator
 
 from notifier import chats, texts
 from notifier import messages as outgoing
+from notifier.admin.paging import CappedPaginator
 from notifier.admin.rate_requests import moment
+from notifier.admin.searching import ByTelegramId, Named
 from notifier.models import Alert, Chat, Message, Subscription
 from project.read_only import ReadOnly, Unwritable
 
 
 @admin.register(Chat)
-class ChatAdmin(Unwritable):
+class ChatAdmin(ByTelegramId, Unwritable):
     list_display = ["id", "seen", "language", "zone", "disabled", "disabled_reason", "error_at", "short_error", "moved"]
-    list_filter = ["disabled", "disabled_reason", "language"]
-    search_fields = ["=id"]
-    search_help_text = "A Telegram id."
+    list_filter = ["disabled", ("disabled_reason", Named), ("language", Named)]
+    person = "id"
     list_per_page = 50
     show_full_result_count = False
+    paginator = CappedPaginator
     actions = ["send_test"]
 
     def has_send_test_permission(self, request: HttpRequest) -> bool:
@@ -54,14 +56,14 @@ class ChatAdmin(Unwritable):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(Unwritable):
+class SubscriptionAdmin(ByTelegramId, Unwritable):
     list_display = ["id", "chat", "at", "zone", "next", "off"]
     list_filter = ["zone"]
     list_select_related = ["chat"]
-    search_fields = ["=chat__id"]
-    search_help_text = "A Telegram id."
+    person = "chat_id"
     list_per_page = 50
     show_full_result_count = False
+    paginator = CappedPaginator
 
     @admin.display(description="next (UTC)", ordering="next_at")
     def next(self, row: Subscription) -> str:
@@ -73,14 +75,18 @@ class SubscriptionAdmin(Unwritable):
 
 
 @admin.register(Alert)
-class AlertAdmin(Unwritable):
+class AlertAdmin(ByTelegramId, Unwritable):
     list_display = ["id", "chat", "char_code", "kind", "threshold", "low", "high", "armed", "fires", "last"]
     list_filter = ["kind", "armed"]
     list_select_related = ["chat"]
-    search_fields = ["=chat__id", "=char_code"]
+    person = "chat_id"
     search_help_text = "A Telegram id, or a currency's code."
     list_per_page = 50
     show_full_result_count = False
+    paginator = CappedPaginator
+
+    def found(self, rows: QuerySet[Alert], word: str) -> QuerySet[Alert]:
+        return rows.filter(char_code=word.upper()) if word.isalpha() else super().found(rows, word)
 
     @admin.display(description="last fired", ordering="fired_at")
     def last(self, row: Alert) -> str:
@@ -88,13 +94,12 @@ class AlertAdmin(Unwritable):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly):
+class MessageAdmin(ByTelegramId, ReadOnly):
     list_display = ["id", "created", "kind", "telegram_id", "status", "attempts", "finished", "short_error"]
     list_filter = ["kind", "status"]
-    search_fields = ["=telegram_id"]
-    search_help_text = "A Telegram id."
     list_per_page = 50
     show_full_result_count = False
+    paginator = CappedPaginator
 
     @admin.display(description="created", ordering="created_at")
     def created(self, row: Message) -> str:

@@ -16,6 +16,7 @@ from django.utils.text import Truncator
 
 from notifier import dispatch, figures
 from notifier.admin.paging import CappedPaginator
+from notifier.admin.searching import telegram_id
 from notifier.models import RateRequest
 from notifier.serializers import plain
 from project.read_only import ReadOnly
@@ -161,8 +162,8 @@ def matches(word: str) -> Q:
     found = Q(pk__in=[])
     if len(word) == 3 and word.isalpha():
         found |= Q(currency_char_code=word.upper())
-    if word.isascii() and word.removeprefix("-").isdecimal() and -(2**63) <= int(word[:25]) < 2**63:
-        found |= Q(telegram_id=int(word))
+    if (person := telegram_id(word)) is not None:
+        found |= Q(telegram_id=person)
     if bounds := id_bounds(word):
         found |= Q(pk__range=bounds)
     return found

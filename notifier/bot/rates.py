@@ -84,12 +84,10 @@ def figures(found: Conversion) -> dict[str, object]:
 
 
 def rounded(result: Decimal) -> Decimal:
-    """To kopecks, or to four digits that say something where that is more: 0.0001234."""
+    """To kopecks; what is less than one, to four digits that say something: 0.0001234."""
     if result == 0:
         return result
-    places = PLACES.scaleb(min(0, result.adjusted() + 1)) if result.adjusted() < 0 else PLACES
-    if result.adjusted() < -1:
-        places = Decimal(1).scaleb(result.adjusted() - DIGITS + 1)
+    places = PLACES if result >= 1 else Decimal(1).scaleb(result.adjusted() - DIGITS + 1)
     return result.quantize(places, ROUND_HALF_EVEN)
 
 

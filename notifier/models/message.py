@@ -44,6 +44,8 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["-created_at"], name="message_newest"),
             models.Index(fields=["telegram_id", "-created_at"], name="message_chat"),
+            models.Index(fields=["status", "-created_at"], name="message_status"),
+            models.Index(fields=["kind", "-created_at"], name="message_kind"),
             models.Index(fields=["sweep_at"], name="message_sweep", condition=Q(sweep_at__isnull=False)),
         ]
 

@@ -40,8 +40,6 @@ def currency(request: HttpRequest, code: str) -> HttpResponse:
         "code": now.rate.currency.char_code,
         "name": (english and now.rate.currency.name_en) or now.rate.currency.name,
         "now": now,
-        "places": 4 if found and found[-1].unit_value >= 1 else 6,
-        "unit": found[-1].unit_value if found else None,
         "ranges": [(name, *LABELS[name], name == chosen) for name in RANGES],
         "chosen": chosen,
         "points": found[::-1],
@@ -55,7 +53,7 @@ def currency(request: HttpRequest, code: str) -> HttpResponse:
 
 @require_safe
 def picture(request: HttpRequest, code: str) -> HttpResponse:
-    """The chart itself, of what is stored; `?range=`, `?lang=` and `?dark=1`."""
+    """The chart itself, of what is stored; `?range=`, `?lang=`, `?dark=1`, and `?narrow=1` for a phone."""
     date = store.newest_stored_date()
     if date is None:
         raise Http404("There are no rates.")
@@ -63,7 +61,8 @@ def picture(request: HttpRequest, code: str) -> HttpResponse:
     found = points(code.upper(), date - dt.timedelta(days=RANGES[chosen]), date)
     if len(found) < 2:
         raise Http404(f"There are too few rates of {code.upper()}.")
-    drawn = chart(found, title=code.upper(), kind="svg", language=language, dark=request.GET.get("dark") == "1")
+    dark, narrow = (request.GET.get(name) == "1" for name in ("dark", "narrow"))
+    drawn = chart(found, title=code.upper(), language=language, dark=dark, narrow=narrow)
     response = HttpResponse(drawn, content_type="image/svg+xml")
     response["Cache-Control"] = "public, max-age=300"
     return response

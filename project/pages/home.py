@@ -25,16 +25,16 @@ MOST_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the list. `places` are those that its change is shown with."""
+    """One line of the list. `change` is that of `nominal` units, `absolute` that of one, both as of the unit's rate."""
 
     code: str
     name: str
     nominal: int
     value: Decimal
     unit: Decimal
+    change: Decimal | None
     absolute: Decimal | None
     percent: Decimal | None
-    places: int
     recent: Sequence[Decimal]
 
 
@@ -78,16 +78,15 @@ def may_send(request: HttpRequest) -> bool:
 
 def _row(change: RateChange, english: bool, lines: dict[str, list[Decimal]]) -> Row:
     rate, currency = change.rate, change.rate.currency
-    unit = exact_unit_value(rate.value, rate.nominal)
     return Row(
         code=currency.char_code,
         name=(english and currency.name_en) or rate.display_name,
         nominal=rate.nominal,
         value=rate.value,
-        unit=unit,
+        unit=exact_unit_value(rate.value, rate.nominal),
+        change=change.of_nominal,
         absolute=change.absolute,
         percent=change.percent,
-        places=4 if unit >= 1 else 6,
         recent=lines.get(currency.char_code, []),
     )
 

@@ -48,8 +48,8 @@ def amount(context: Context, value: Decimal) -> str:
 
 @register.simple_tag(takes_context=True)
 def unit(context: Context, value: Decimal) -> str:
-    """Roubles for one unit: four places, more where the number is small."""
-    places = 4 if abs(value) >= 1 else 6
+    """Roubles for one unit: four places; where the number is small, six, or as many as show four digits of it."""
+    places = 4 if abs(value) >= 1 else max(6, 3 - value.adjusted())
     short = f"{value:,.{places}f}"
     return grouped(short, context["lang"])
 

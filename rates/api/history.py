@@ -6,7 +6,13 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_view,
+    inline_serializer,
+)
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -100,8 +106,8 @@ class HistoryView(HistoryOf):
                     "next": serializers.URLField(allow_null=True),
                     "previous": serializers.URLField(allow_null=True),
                     "columns": serializers.ListField(child=serializers.CharField()),
-                    "results": serializers.ListField(
-                        child=serializers.DictField(), help_text="Points, or weeks or months; see docs/api.md."
+                    "results": PolymorphicProxySerializer(
+                        "HistoryLine", [PointSerializer, GroupSerializer], resource_type_field_name=None, many=True
                     ),
                 },
             ),
@@ -169,14 +175,14 @@ def _chart_schema(kind: str, media_type: str) -> Any:
     )
 
 
+@extend_schema_view(get=_chart_schema("svg", "image/svg+xml"))
 class SvgView(ChartView):
     kind = "svg"
-    get = _chart_schema("svg", "image/svg+xml")(ChartView.get)
 
 
+@extend_schema_view(get=_chart_schema("png", "image/png"))
 class PngView(ChartView):
     kind = "png"
-    get = _chart_schema("png", "image/png")(ChartView.get)
 
 
 def _page(request: Request, number: int) -> str:

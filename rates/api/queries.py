@@ -1,4 +1,7 @@
-"""What the addresses of rates take after the question mark: checked at the door, shown as forms on the pages."""
+"""What the addresses of rates take after the question mark: checked at the door, shown as forms on the pages.
+
+Each kind of field has the `schema` that OpenAPI tells it by.
+"""
 
 import datetime
 import re
@@ -17,6 +20,7 @@ MOST_CODES = 100
 class DayField(forms.CharField):
     """YYYY-MM-DD and nothing else."""
 
+    schema = {"type": "string", "format": "date"}
     widget = forms.DateInput(attrs={"type": "date"})
 
     def clean(self, value: Any) -> datetime.date | None:
@@ -34,6 +38,8 @@ class DayField(forms.CharField):
 class CodeField(forms.CharField):
     """Three Latin letters of either case; gives the upper one."""
 
+    schema = {"type": "string", "pattern": "^[A-Za-z]{3}$"}
+
     def clean(self, value: Any) -> str:
         text = super().clean(value)
         if text and not CODE.fullmatch(text):
@@ -43,6 +49,8 @@ class CodeField(forms.CharField):
 
 class CodesField(forms.CharField):
     """Codes with commas between them; gives a list without doubles, None for nothing."""
+
+    schema = {"type": "string", "pattern": f"^[A-Za-z]{{3}}(,[A-Za-z]{{3}}){{0,{MOST_CODES - 1}}}$"}
 
     def clean(self, value: Any) -> list[str] | None:
         text = super().clean(value)
@@ -56,6 +64,8 @@ class CodesField(forms.CharField):
 
 class AmountField(forms.CharField):
     """A decimal number without sign and exponent."""
+
+    schema = {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,6})?$"}
 
     def clean(self, value: Any) -> Decimal:
         text = super().clean(value)

@@ -32,8 +32,8 @@ class RateSerializer(serializers.ModelSerializer[Rate]):
     fresh = serializers.SerializerMethodField(
         help_text="The Bank of Russia, asked lately, has no newer sheet than this."
     )
+    # Not read_only: that would be required, as OpenAPI has it.
     effective_date = serializers.DateField(
-        read_only=True,
         required=False,
         help_text="Only where the asked day has no sheet of its own: the day of the one that is in force.",
     )

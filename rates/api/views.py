@@ -3,6 +3,7 @@
 import datetime
 from typing import Any
 
+from django import forms
 from django.db.models import OuterRef, QuerySet, Subquery
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
@@ -13,7 +14,7 @@ from rest_framework.viewsets import ViewSet
 from rates import status, store
 from rates.api.base import RatesView
 from rates.api.errors import Missing
-from rates.api.queries import ConvertQuery, DayQuery, Query, SheetQuery
+from rates.api.queries import CodeField, ConvertQuery, DayQuery, Query, SheetQuery
 from rates.api.serializers import (
     ConversionSerializer,
     CurrencySerializer,
@@ -37,33 +38,35 @@ NOT_THERE = OpenApiResponse(
     inline_serializer(
         "NotThere",
         {
-            "code": serializers.ChoiceField(["no_sheet", "no_rate", "unknown_codes", "unknown_currency", "no_page"]),
+            "code": serializers.ChoiceField(
+                ["no_sheet", "no_rate", "unknown_codes", "unknown_currency", "no_page", "not_found"]
+            ),
             "detail": serializers.CharField(),
             "codes": serializers.ListField(child=serializers.CharField(), required=False),
         },
     ),
     "`no_sheet`: none is in force on that day; `unknown_codes`, `no_rate`: it lacks these, or this one; "
-    "`unknown_currency`: no stored sheet has or had it.",
+    "`unknown_currency`: no stored sheet has or had it; `not_found`: a code has three Latin letters.",
 )
-CODE = OpenApiParameter("char_code", str, "path", description="Three letters of either case: USD.")
+CODE = OpenApiParameter("char_code", CodeField.schema, "path", description="Three letters of either case: USD.")
 
 
 def parameters(query: type[Query]) -> list[OpenApiParameter]:
     """The OpenAPI form of what a query takes, without its format."""
-    kinds: dict[str, Any] = {"DayField": datetime.date, "IntegerField": int}
-    found = []
-    for name, field in query.parameters.items():
-        choices = [value for value, _ in getattr(field, "choices", []) if value]
-        found.append(
-            OpenApiParameter(
-                name,
-                kinds.get(type(field).__name__, str),
-                description=str(field.help_text),
-                required=field.required,
-                enum=choices or None,
-            )
-        )
-    return found
+    return [
+        OpenApiParameter(name, schema_of(field), description=str(field.help_text), required=field.required)
+        for name, field in query.parameters.items()
+    ]
+
+
+def schema_of(field: Any) -> dict[str, Any]:
+    """What a field takes, in OpenAPI's words."""
+    if isinstance(field, forms.ChoiceField):
+        choices: Any = field.choices
+        return {"type": "string", "enum": [value for value, _ in choices if value]}
+    if isinstance(field, forms.IntegerField):
+        return {"type": "integer", "minimum": field.min_value, "maximum": field.max_value}
+    return dict(field.schema)
 
 
 class RateViewSet(RatesView, ViewSet):

@@ -1,9 +1,12 @@
-"""python -m tests.bench transport …, which bin/bench calls."""
+"""python -m tests.bench NAME …, which bin/bench calls."""
 
 import signal
 import sys
 
-from . import transport
+from . import admin, posts, transport
+
+MEASURED = {"transport": transport.main, "admin": admin.main, "posts": posts.main}
+USAGE = f"Usage: bin/bench {' | '.join(MEASURED)} [--help]"
 
 
 def interrupt(signum: int, _: object) -> None:
@@ -13,7 +16,7 @@ def interrupt(signum: int, _: object) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, interrupt)
-    if sys.argv[1:2] != ["transport"]:
-        print("Usage: bin/bench transport [--help]", file=sys.stderr)
-        sys.exit(2 if sys.argv[1:] not in (["-h"], ["--help"]) else 0)
-    sys.exit(transport.main(sys.argv[2:]))
+    if sys.argv[1:2] and sys.argv[1] in MEASURED:
+        sys.exit(MEASURED[sys.argv[1]](sys.argv[2:]))
+    print(USAGE, file=sys.stderr)
+    sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from axe_core_python.selenium import Axe
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions as that
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from tests.browser.steps import ANSWER, FORM, TIMEOUT, click, follow, kept_out, leave, log_in, one, send_form
 from tests.run.conftest import Run
 from tests.standins.cbr import CbrStandin
 from tests.standins.telegram import TelegramStandin
@@ -22,59 +19,6 @@ from tests.waiting import eventually
 
 # One start of the service, for whichever test is the first.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-TIMEOUT = 60
-REQUESTS = "/api/v1/rate-requests/"
-# The browsable API's answer, and its form.
-ANSWER, FORM = ".response-info", "#post-object-form"
-
-
-def one(browser: WebDriver, css: str) -> WebElement:
-    return browser.find_element(By.CSS_SELECTOR, css)
-
-
-def click(browser: WebDriver, css: str) -> None:
-    """As a person does: once it is there and can be clicked."""
-    WebDriverWait(browser, TIMEOUT).until(that.element_to_be_clickable((By.CSS_SELECTOR, css))).click()
-
-
-@contextmanager
-def another_page(browser: WebDriver) -> Iterator[None]:
-    """What is done in the block leads to another page; after it, that page is there, whole."""
-    page = one(browser, "html")
-    yield
-    wait = WebDriverWait(browser, TIMEOUT)
-    wait.until(that.staleness_of(page))
-    wait.until(lambda _: browser.execute_script("return document.readyState") == "complete")
-
-
-def leave(browser: WebDriver, css: str) -> None:
-    """Click what leads to another page."""
-    with another_page(browser):
-        click(browser, css)
-
-
-def follow(browser: WebDriver, text: str) -> None:
-    """The link with this text; returns when another page is there."""
-    with another_page(browser):
-        browser.find_element(By.LINK_TEXT, text).click()
-
-
-def send_form(browser: WebDriver, code: str, telegram_id: str) -> str:
-    """Fill and send the browsable API's form; what it answers."""
-    for name, value in (("currency_char_code", code), ("telegram_id", telegram_id)):
-        field = one(browser, f"{FORM} [name={name}]")
-        field.clear()
-        field.send_keys(value)
-    leave(browser, f"{FORM} button.btn-primary")
-    return one(browser, ANSWER).text
-
-
-def log_in(browser: WebDriver, service: Run) -> None:
-    browser.get(service.line("  Admin ").split()[-1])
-    one(browser, "[name=username]").send_keys("admin")
-    one(browser, "[name=password]").send_keys(service.line(", password ").split()[-1])
-    leave(browser, "[type=submit]")
-    assert "Site administration" in browser.title
 
 
 def test_a_request_from_the_form_to_the_log(service: Run, browser: WebDriver, telegram: TelegramStandin) -> None:
@@ -180,19 +124,18 @@ def test_rates_are_found_converted_and_sent_on_the_page(
     assert urlsplit(browser.current_url).path == "/"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_keep_nobody_out(service: Run, browser: WebDriver, theme: str) -> None:
-    """No finding of axe that is serious, and nothing wider than a small phone's screen."""
+@pytest.mark.parametrize(("theme", "language"), [("light", "en"), ("dark", "ru")])
+def test_pages_keep_nobody_out(service: Run, browser: WebDriver, theme: str, language: str) -> None:
+    """No finding of axe that is serious, and nothing wider than a small phone's screen. tests/browser/pictures.py has
+    all pages in all ways."""
     browser.set_window_size(500, 900)  # the narrowest that Chromium has
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 320, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     )
     for path in ("", "rates/USD/", "status"):
-        browser.get(f"{service.page}{path}?theme={theme}")
+        browser.get(f"{service.page}{path}?theme={theme}&lang={language}")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 320, path
-        found = Axe().run(browser)["violations"]
-        serious = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
+        assert kept_out(browser) == []
 
 
 def test_the_dashboard_tells_that_it_works(service: Run, browser: WebDriver) -> None:

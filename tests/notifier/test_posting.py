@@ -1,6 +1,7 @@
 """A written message is sent, once, whatever happens around it; what is refused disables its chat."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -165,6 +166,25 @@ def test_a_broker_that_is_away(message: Message, broker_away: None) -> None:
     assert again().status == "waiting"
 
 
+@pytest.mark.parametrize(
+    ("model", "column", "query"),
+    [
+        ("message", "telegram_id", "42"),
+        ("chat", "id", "-42"),
+        ("subscription", "chat_id", "42"),
+        ("alert", "chat_id", "42"),
+    ],
+)
+def test_the_admins_search_for_an_id_is_one_that_an_index_serves(
+    admin_client: Client, model: str, column: str, query: str, django_assert_max_num_queries: Any
+) -> None:
+    """Not of ids that are made text: that reads every row."""
+    with django_assert_max_num_queries(10) as asked:
+        admin_client.get(f"/admin/notifier/{model}/?q={query}")
+    searches = [one["sql"] for one in asked.captured_queries if f'"{column}" = {query}' in one["sql"]]
+    assert searches and not any("CAST" in sql or "LIKE" in sql or "UPPER" in sql for sql in searches)
+
+
 def test_the_admin_shows_chats_and_sends_tests(
     message: Message, admin_client: Client, standin: TelegramStandin
 ) -> None:
@@ -173,8 +193,13 @@ def test_the_admin_shows_chats_and_sends_tests(
     assert "Forbidden: bot was blocked by the user" in page
     for name in ("subscription", "alert", "message"):
         assert admin_client.get(f"/admin/notifier/{name}/").status_code == 200
-        assert admin_client.get(f"/admin/notifier/{name}/?q=42").status_code == 200
-    admin_client.post("/admin/notifier/chat/", {"action": "send_test", "_selected_action": ["42"]})
+        for query in ("42", "-42", "usd", "9" * 30, "٤٢"):
+            assert admin_client.get(f"/admin/notifier/{name}/?q={query}").status_code == 200
+    # The button on the chat's own page.
+    page = admin_client.get("/admin/notifier/chat/42/change/").content.decode()
+    (form,) = re.findall(r'(?s)<form method="post" action="(/admin/notifier/chat/)">(.+?)Send a test message', page)
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[1]))
+    assert admin_client.post(form[0], fields, follow=True).status_code == 200
     test = Message.objects.get(kind="test")
     posting.post(str(test.pk))
     assert standin.messages == [(42, "Это пробное сообщение: бот может сюда писать.")]

@@ -134,7 +134,14 @@ def test_spans(text: str, span: tuple[str, int] | None) -> None:
 
 @pytest.mark.parametrize(
     ("exact", "told"),
-    [("7552.731", "7552.73"), ("0.5", "0.50"), ("0.01324", "0.01324"), ("0.000053925612", "0.00005393"), ("0", "0")],
+    [
+        ("7552.731", "7552.73"),
+        ("0.5", "0.50"),
+        ("0.856999", "0.8570"),
+        ("0.01324", "0.01324"),
+        ("0.000053925612", "0.00005393"),
+        ("0", "0"),
+    ],
 )
 def test_results_are_short_but_never_nothing(exact: str, told: str) -> None:
     assert rounded(Decimal(exact)) == Decimal(told)

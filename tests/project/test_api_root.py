@@ -26,6 +26,13 @@ def test_the_documentation_names_no_outside_host(client: Client) -> None:
     assert "//cdn" not in page
 
 
+@pytest.mark.parametrize("path", ["rates/%0A/", "rates/DOLLAR/chart.png", "rates/%E2%82%AC/chart.svg"])
+def test_what_is_no_code_is_a_404_at_once(client: Client, path: str) -> None:
+    """Not a redirect to a picture's name with a slash behind it, and no page of Django's."""
+    answer = client.get(f"/api/v1/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
 @pytest.mark.parametrize("method", ["get", "post", "delete"])
 def test_an_unknown_address_is_a_404_in_the_clients_format(client: Client, method: str) -> None:
     answer = getattr(client, method)("/api/v1/nothing/here/", headers={"Accept": "application/json"})

@@ -1,5 +1,6 @@
 """The pages as a browser without JavaScript has them."""
 
+import datetime as dt
 import re
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,8 @@ from django.utils import timezone
 from notifier import requests
 from notifier.backlog import backlog
 from notifier.models import RateRequest
-from rates.store import note_contact
+from rates.sheets import Sheet, SheetRate
+from rates.store import note_contact, save_sheet
 
 pytestmark = pytest.mark.django_db
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
@@ -83,6 +85,27 @@ def test_search_needs_no_script(client: Client, stored: None) -> None:
 )
 def test_the_converter_needs_no_script(client: Client, stored: None, query: str, told: str) -> None:
     assert told in page(client, f"/?{query}")
+
+
+def test_a_change_is_of_as_many_units_as_the_rate(client: Client) -> None:
+    """The dong is told for 10 000: the change of one of them would be nothing but noughts."""
+    for day, value in ((24, "28.4000"), (25, "28.3907")):
+        dong = SheetRate("R01150", "704", "VND", 10_000, "Донгов", Decimal(value))
+        save_sheet(Sheet(dt.date(2026, 4, day), (dong,)))
+    for path in ("/", "/rates/VND/"):
+        html = page(client, path)
+        assert "▼</span> −0,0093" in html and "−0,03 %" in html
+    assert "0,002839 ₽" in page(client, "/rates/VND/")
+
+
+def test_a_phone_gets_a_narrow_chart(client: Client, stored: None) -> None:
+    save_sheet(Sheet(dt.date(2026, 4, 24), (SheetRate("R01235", "840", "USD", 1, "Доллар США", Decimal(75)),)))
+    (narrow,) = re.findall(r'media="\(max-width[^>]+srcset="([^"]+)"', page(client, "/rates/USD/?theme=dark"))
+    sizes = [
+        re.search(rb'viewBox="0 0 (\d+)', client.get(path).content)
+        for path in (narrow.replace("&amp;", "&"), "/rates/USD/chart.svg")
+    ]
+    assert [found and int(found[1]) for found in sizes] == [316, 576]
 
 
 def test_a_currency_that_there_is_not(client: Client, stored: None) -> None:
