@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ def programs() -> Path:
 class Postgres:
     """`url` is for DATABASE_URL. What was committed survives kill(), though not the machine's own death."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Sequence[str] = FAST) -> None:
         self._bin = programs()
         self.port = ports.free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
-        self._settings = [f"-c{setting}" for setting in FAST]
+        self._settings = [f"-c{setting}" for setting in settings]
         self._as_owner: dict[str, Any] = {}
         if os.geteuid() == 0:
             self._as_owner = {"user": OWNER, "group": OWNER}

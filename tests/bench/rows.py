@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .figures import number, ratios, spread
-from .peers import Brokers, Peer
+from .peers import Peer
 
 Figures = dict[str, float]
 #: Figures of a peer, round by round; None where it didn't come to the end.
@@ -76,7 +76,8 @@ def column(rounds: Rounds, key: str) -> list[float | None]:
     return [None if figures is None else figures.get(key) for figures in rounds]
 
 
-Measure = Callable[[Brokers, Peer, str, Scale], Figures]
+#: (brokers, peer, name, scale) of the transport's rows, (stand, scale) of the service's.
+Measure = Callable[..., Figures]
 
 
 @dataclass(frozen=True)
