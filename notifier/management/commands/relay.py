@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 
 from notifier.relay import Relay
 from project import metrics, ready
+from project.celery import settle
 
 
 class Command(BaseCommand):
@@ -14,6 +15,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         metrics.serve()
+        settle()
         relay = Relay()
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: relay.stop())
