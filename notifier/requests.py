@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from notifier import metrics, owners
 from notifier.models import RateRequest
-from project import trace
+from project import trace, tracing
 from rates.quotes import Quote
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ def accept(
         accepted_at=now,
         sweep_at=now,
         trace=trace.current(),
+        traceparent=tracing.current(),
     )
 
 
@@ -84,7 +85,7 @@ CLAIM = """
     UPDATE notifier_raterequest SET status = 'accepted', claimed_by = %s, sweep_at = %s
     WHERE sweep_at <= %s
       AND id IN (SELECT id FROM notifier_raterequest WHERE sweep_at <= %s ORDER BY sweep_at LIMIT %s)
-    RETURNING id, currency_char_code, accepted_at, publishes, trace
+    RETURNING id, currency_char_code, accepted_at, publishes, trace, traceparent
 """
 
 
@@ -298,6 +299,7 @@ def accept_again(request_id: str | UUID) -> bool:
             status=Status.ACCEPTED,
             accepted_at=now,
             trace=trace.current(),
+            traceparent=tracing.current(),
             fetching_at=None,
             notifying_at=None,
             finished_at=None,
