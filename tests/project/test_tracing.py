@@ -26,8 +26,8 @@ body = b'{{"currency_char_code": "USD", "telegram_id": 42}}'
 environ = {{
     "REQUEST_METHOD": "POST", "PATH_INFO": "/api/v1/rate-requests/", "CONTENT_TYPE": "application/json",
     "CONTENT_LENGTH": str(len(body)), "HTTP_HOST": "localhost", "SERVER_NAME": "localhost", "SERVER_PORT": "80",
-    "QUERY_STRING": "q=987654321", "HTTP_TRACEPARENT": "{INCOMING}", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(body),
-    "wsgi.errors": io.StringIO(),
+    "QUERY_STRING": "q=987654321", "HTTP_TRACEPARENT": "{INCOMING}", "wsgi.url_scheme": "http",
+    "wsgi.input": io.BytesIO(body), "wsgi.errors": io.StringIO(),
 }}
 answer = application(environ, lambda status, headers, *_: print(status))
 b"".join(answer)
