@@ -65,6 +65,15 @@ class Target:
         complete = all(round is not None for round in results.get(self.peer, ()))
         return found.text("×" if self.against else ""), reached and complete
 
+    def missed(self, results: Results, margin: float) -> bool:
+        """Whether the median is off by more than this factor; what wasn't measured is missed too."""
+        found = spread(self._values(results))
+        if found is None:
+            return True
+        if self.at_least is not None:
+            return found.median < self.at_least / margin
+        return found.median > (self.at_most or 0.0) * margin
+
     def _values(self, results: Results) -> list[float]:
         ours = column(results.get(self.peer, ()), self.key)
         if self.against is None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.bench import plots, report
@@ -17,7 +18,7 @@ from tests.bench.figures import number
 from tests.bench.outcome import Outcome
 from tests.bench.peers import Absent
 from tests.bench.progress import tell
-from tests.bench.rows import Figures, Row, Scale
+from tests.bench.rows import Figures, Rounds, Row, Scale
 from tests.bench.stage import Unfinished
 
 from . import prewarm, scaling, steps
@@ -50,6 +51,12 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         type=Path,
         metavar="FILE",
         help="measure nothing, show this",
+    )
+    parser.add_argument(
+        "--check",
+        type=float,
+        metavar="MARGIN",
+        help="end with 1 where one of the chosen sides' targets is missed by more than this factor",
     )
     parser.add_argument("--markdown", action="store_true", help="print what stands in docs/performance.md")
     parser.add_argument("--write-docs", action="store_true", help="put it there")
@@ -148,7 +155,20 @@ def main(argv: Sequence[str]) -> int:
         report.write_docs(f"{page}\n\n{shown}", PAGE, MARK)
         tell(f"written to {PAGE}")
     print(page if args.markdown else report.text(outcome.machine, rows, outcome.absent))
-    return 0
+    return 1 if args.check and missed(rows, args.check) else 0
+
+
+def missed(rows: Sequence[tuple[Row, Mapping[str, Rounds]]], margin: float) -> bool:
+    """Names the targets that are; those of sides that were not chosen are left out."""
+    found = [
+        f"{row.name}: {target.key}"
+        for row, results in rows
+        for target in row.targets
+        if {target.peer, target.against or target.peer} <= set(results) and target.missed(results, margin)
+    ]
+    for line in found:
+        print(f"missed by more than {margin:g} times: {line}", file=sys.stderr)
+    return bool(found)
 
 
 def measure(args: argparse.Namespace) -> Outcome:

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench.rows import Figure, Figures, Row, Scale
+from tests.bench.rows import Figure, Figures, Row, Scale, Target
 from tests.bench.stage import Unfinished
 
 from .servers import ROOT, Servers
@@ -69,6 +69,10 @@ def main(count: int) -> Figures:
         answer.close()
         assert told[0].startswith("202"), told
 
+    def insert(number: int) -> None:
+        RateRequest.objects.create(currency_char_code="USD", telegram_id=1, status="cancelled")
+
+    inserted = _each(insert, count)
     figures = {"post": _each(post, count)}
     settle()
 
@@ -92,7 +96,8 @@ def main(count: int) -> Figures:
     figures["fetch"] = _each(fetch, len(rows))
     figures["notify"] = _each(tell, len(rows))
     assert RateRequest.objects.filter(status="delivered").count() == count
-    return {**figures, "sum": sum(figures.values())}
+    total = sum(figures.values())
+    return {**figures, "sum": total, "inserts": total / inserted}
 
 
 def _run(tracer: Any, args: tuple[Any, ...], chain: Any) -> Any:
@@ -147,8 +152,12 @@ ROWS = (
         "CPU of each step in one process, without broker, pool and Bot API",
         (OURS, OURS_POSTGRES),
         measure,
-        tuple(Figure(name, name, " ms", compared=False) for name in (*STEPS, "sum")),
-        (),
+        (
+            *(Figure(name, name, " ms", compared=False) for name in (*STEPS, "sum")),
+            Figure("inserts", "sum by an INSERT of the ORM's", compared=False),
+        ),
+        # No more than it is: a ratio, so that a slower machine tells the same.
+        (Target("inserts", at_most=13.0),),
     ),
 )
 
