@@ -17,10 +17,15 @@ MOST_FAVOURITES = 30
 
 def get(chat_id: int) -> Chat:
     """The chat as it is stored, the one that it has moved to, or a new one that isn't stored yet."""
-    chat = Chat.objects.filter(pk=chat_id).first()
+    chat = _stored(chat_id)
     if chat and chat.migrated_to:
-        chat = Chat.objects.filter(pk=chat.migrated_to).first() or Chat(pk=chat.migrated_to, language=chat.language)
+        chat = _stored(chat.migrated_to) or Chat(pk=chat.migrated_to, language=chat.language)
     return chat or Chat(pk=chat_id)
+
+
+def _stored(chat_id: int) -> Chat | None:
+    """As `filter(pk=chat_id).first()`, which takes twice as long: each message asks."""
+    return next(iter(Chat.objects.raw("SELECT * FROM notifier_chat WHERE id = %s", [chat_id])), None)
 
 
 def seen(chat_id: int, language: str = "") -> Chat:

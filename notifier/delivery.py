@@ -46,15 +46,19 @@ class NotWrittenDown(Exception):
 
 def deliver(result: dict[str, Any], request_id: str) -> None:
     """Tell the person what `fetch_rate` found, unless that is done or being done. Raises TryAgain, NotWrittenDown."""
-    telegram_id = requests.telegram_id_of(request_id)
-    chat = None if telegram_id is None else chats.get(telegram_id)  # None: a webhook's
+    request = requests.to_tell(request_id)
+    if request is None:
+        return
+    chat = None if request.telegram_id is None else chats.get(request.telegram_id)  # None: a webhook's
     with texts.speaking(chats.language_of(chat) if chat else settings.NOTIFIER_LANGUAGE):
         text, rate = _message(result)
     lease = requests.start_notifying(request_id, text, rate)
     if lease is None:
         wait_for_the_other(requests.lease_of(request_id))
         return
-    request = RateRequest.objects.select_related("token").get(pk=request_id)
+    request.notify_attempts += 1
+    for name, value in rate.items():
+        setattr(request, name, value)
     try:
         moved_to = channels.send(request, text, chat.pk if chat else None)
     except PermanentError as error:

@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from notifier import requests, wake
 from notifier.models import RateRequest
-from project import trace
+from project import trace, tracing
 from project.kafka.together import together
 from project.redaction import masked
 from rates.tasks import fetch_rate
@@ -70,7 +70,7 @@ def _publish(request: RateRequest) -> None:
     give_up = signature("notifier.tasks.give_up", args=(request_id,))
     notify = signature("notifier.tasks.notify", args=(request_id,), task_id=request.task_id("notify"))
     notify.link_error(give_up)
-    with trace.using(request.trace or request_id):
+    with trace.using(request.trace or request_id), tracing.continued(request.traceparent):
         fetch_rate.apply_async(
             (request.currency_char_code, request_id),
             task_id=request.task_id("fetch"),

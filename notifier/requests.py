@@ -11,6 +11,7 @@ nothing, and a delivered request stays delivered.
 """
 
 import datetime as dt
+import functools
 import logging
 from collections.abc import Collection
 from typing import Any
@@ -18,12 +19,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, F, Field, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from notifier import metrics, owners
 from notifier.models import RateRequest
-from project import agreed_time, trace
+from project import agreed_time, trace, tracing
 from rates.quotes import Quote
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ def accept(
         accepted_at=now,
         sweep_at=now,
         trace=trace.current(),
+        traceparent=tracing.current(),
     )
 
 
@@ -82,7 +84,7 @@ CLAIM = """
     UPDATE notifier_raterequest SET status = 'accepted', claimed_by = %s, sweep_at = %s
     WHERE sweep_at <= %s
       AND id IN (SELECT id FROM notifier_raterequest WHERE sweep_at <= %s ORDER BY sweep_at LIMIT %s)
-    RETURNING id, currency_char_code, accepted_at, publishes, trace
+    RETURNING id, currency_char_code, accepted_at, publishes, trace, traceparent
 """
 
 
@@ -141,25 +143,55 @@ def status_of(request_id: str | UUID) -> str | None:
     return RateRequest.objects.filter(pk=request_id).values_list("status", flat=True).first()
 
 
-def telegram_id_of(request_id: str | UUID) -> int | None:
-    """None where there is no such request, or where it goes to a webhook."""
-    return RateRequest.objects.filter(pk=request_id).values_list("telegram_id", flat=True).first()
+# These are on the way of every message too, and to compile such a query takes the ORM several times as long as the
+# database takes for it (`bin/bench app --only steps`): written out here.
+TO_TELL = """
+    SELECT id, currency_char_code, telegram_id, webhook_url, token_id, accepted_at, notify_attempts
+    FROM notifier_raterequest WHERE id = %s
+"""
+START_FETCHING = """
+    UPDATE notifier_raterequest SET status = 'fetching', fetching_at = COALESCE(fetching_at, %(fetching_at)s),
+        fetch_attempts = fetch_attempts + 1, sweep_at = %(sweep_at)s
+    WHERE id = %(id)s AND status IN ('accepted', 'fetching')
+"""
+START_NOTIFYING = """
+    UPDATE notifier_raterequest SET status = 'notifying', notifying_at = COALESCE(notifying_at, %(notifying_at)s),
+        notify_attempts = notify_attempts + 1, {changes}
+    WHERE id = %(id)s AND status IN ('accepted', 'fetching', 'notifying') AND lease_until IS NULL
+"""
+DELIVER = """
+    UPDATE notifier_raterequest SET status = 'delivered', finished_at = %(finished_at)s, lease_until = NULL,
+        sweep_at = NULL, error_code = '', error = ''
+    WHERE id = %(id)s AND status <> 'delivered'
+"""
+
+
+def _update(statement: str, **values: Any) -> bool:
+    """Whether it changed a row; a value has the name of its field."""
+    adapted = {name: _field(name).get_db_prep_save(value, connection) for name, value in values.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, adapted)
+        return cursor.rowcount > 0
+
+
+@functools.cache
+def _field(name: str) -> "Field[Any, Any]":
+    field = RateRequest._meta.get_field(name)
+    assert isinstance(field, Field)
+    return field
+
+
+def to_tell(request_id: str | UUID) -> RateRequest | None:
+    """With what the notify step needs, its other fields are deferred; None where there is no such request."""
+    rows = RateRequest.objects.raw(TO_TELL, [_field("id").get_db_prep_value(request_id, connection)])
+    return next(iter(rows), None)
 
 
 def start_fetching(request_id: str | UUID) -> bool:
     """A fetch task has begun, for the first time or again. False where its request needs none (any more)."""
     now = agreed_time.now()
-    return bool(
-        _unfinished(request_id)
-        .filter(status__in=(Status.ACCEPTED, Status.FETCHING))
-        .update(
-            status=Status.FETCHING,
-            fetching_at=Coalesce(F("fetching_at"), now),
-            fetch_attempts=F("fetch_attempts") + 1,
-            # The notify task, published by the fetch task itself, may wait in its queue as well.
-            sweep_at=now + run_time() + QUEUED,
-        )
-    )
+    # The notify task, published by the fetch task itself, may wait in its queue as well.
+    return _update(START_FETCHING, id=request_id, fetching_at=now, sweep_at=now + run_time() + QUEUED)
 
 
 def retry_later(request_id: str | UUID, code: str, error: str, delay: dt.timedelta) -> bool:
@@ -181,23 +213,23 @@ def start_notifying(request_id: str | UUID, text: str, rate: dict[str, Any]) -> 
     known to be dead, is taken over: the message may be out already, so that is counted.
     """
     now = agreed_time.now()
-    changes = {
-        "status": Status.NOTIFYING,
-        "notifying_at": Coalesce(F("notifying_at"), now),
-        "notify_attempts": F("notify_attempts") + 1,
+    changes: dict[str, Any] = {
         "lease_until": now + run_time(),
         "sender": owners.me(),
         "sweep_at": now + run_time() + GRACE,
         "text": text,
         **rate,
     }
-    if _unfinished(request_id).filter(lease_until=None).update(**changes):
+    statement = START_NOTIFYING.format(changes=", ".join(f"{name} = %({name})s" for name in changes))
+    if _update(statement, id=request_id, notifying_at=now, **changes):
         return now + run_time()
     held = _unfinished(request_id).values_list("lease_until", "sender").first()
     if held is None or held[0] is None or not (held[0] <= now or owners.is_dead(held[1])):
         return None
     left = _unfinished(request_id).filter(lease_until=held[0], sender=held[1])
-    if not left.update(**changes, possible_repeats=F("possible_repeats") + 1):
+    changes |= {"status": Status.NOTIFYING, "notifying_at": Coalesce(F("notifying_at"), now)}
+    counted = {name: F(name) + 1 for name in ("notify_attempts", "possible_repeats")}
+    if not left.update(**changes, **counted):
         return None
     log.warning("request %s: an earlier try may have sent it already (until %s by %s)", request_id, *held)
     return now + run_time()
@@ -224,18 +256,7 @@ def give_back(request_id: str | UUID, lease: dt.datetime, delay: dt.timedelta) -
 @metrics.ends("delivered")
 def deliver(request_id: str | UUID) -> bool:
     """The message has arrived, whatever the row said before: a person has it now."""
-    return bool(
-        RateRequest.objects.filter(pk=request_id)
-        .exclude(status=Status.DELIVERED)
-        .update(
-            status=Status.DELIVERED,
-            finished_at=agreed_time.now(),
-            lease_until=None,
-            sweep_at=None,
-            error_code="",
-            error="",
-        )
-    )
+    return _update(DELIVER, id=request_id, finished_at=agreed_time.now())
 
 
 @metrics.ends("failed")
@@ -280,6 +301,7 @@ def accept_again(request_id: str | UUID) -> bool:
             status=Status.ACCEPTED,
             accepted_at=now,
             trace=trace.current(),
+            traceparent=tracing.current(),
             fetching_at=None,
             notifying_at=None,
             finished_at=None,

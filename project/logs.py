@@ -77,6 +77,8 @@ def config(level: str) -> dict[str, Any]:
             "django.server": plain,
             "gunicorn.error": {**plain, "level": level},
             "gunicorn.access": {**plain, "level": level},
+            # "Task … received": each task's own lines and its end tell the same.
+            "celery.worker.strategy": {**plain, "level": "WARNING" if level == "INFO" else level},
         },
     }
 

@@ -4,6 +4,7 @@ Redis away is no reason to fail: every function then logs a warning and says tha
 """
 
 import enum
+import functools
 import logging
 import time
 from collections.abc import Iterator
@@ -50,10 +51,16 @@ def get() -> Answer | None:
         logger.warning("The cache of rates is away: %s", error)
         return None
     try:
-        return Answer.loads(str(text)) if text else None
+        return _read(str(text)) if text else None
     except (ValueError, KeyError, TypeError) as error:
         logger.warning("The cached rates can't be read: %r", error)
         return None
+
+
+@functools.lru_cache(maxsize=1)
+def _read(text: str) -> Answer:
+    """Every request reads the same for a minute, and to read it takes as long as to ask for it."""
+    return Answer.loads(text)
 
 
 def put(answer: Answer, seconds: float) -> None:

@@ -38,7 +38,7 @@ def read_xml(body: bytes, root_name: str) -> Tag:
     root = BeautifulSoup(body, "lxml-xml", from_encoding=encoding).find(True, recursive=False)
     if not isinstance(root, Tag) or root.name != root_name:
         raise BadSheet(f"the root element is {root.name if root else None}, not {root_name}")
-    if "Error in parameters" in root.get_text():
+    if b"Error in parameters" in body:
         raise BadSheet("the CBR says: Error in parameters")
     return root
 
@@ -73,9 +73,14 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
+def children_of(parent: Tag, name: str) -> list[Tag]:
+    """As `find_all(name, recursive=False)`, in a tenth of its time: a sheet asks four hundred times."""
+    return [child for child in parent.contents if isinstance(child, Tag) and child.name == name]
+
+
 def text_of(parent: Tag, name: str) -> str:
     """The text of the one child element `name`. Raises BadSheet where it is missing, empty or there twice."""
-    found = parent.find_all(name, recursive=False)
+    found = children_of(parent, name)
     text = found[0].get_text().strip() if len(found) == 1 else ""
     if not text:
         raise BadSheet(f"a {parent.name} has no {name}" if not found else f"a {parent.name} has a bad {name}")

@@ -15,6 +15,7 @@ from rates.cbrxml import (
     BadSheet,
     amount,
     cbr_date,
+    children_of,
     read_xml,
     russian_name,
     text_of,
@@ -57,7 +58,7 @@ def sheet_in(root: Tag) -> Sheet:
     """The sheet in a ValCurs element. Raises BadSheet."""
     if not root.get("Date"):
         raise BadSheet("the sheet has no date")
-    rates = tuple(_rate(valute) for valute in root.find_all("Valute", recursive=False))
+    rates = tuple(_rate(valute) for valute in children_of(root, "Valute"))
     if not rates:
         raise BadSheet("the sheet has no currencies")
     _refuse_duplicates(rate.char_code for rate in rates)
@@ -94,7 +95,7 @@ def check_unit_rate(tag: Tag, nominal: int, value: Decimal) -> None:
 
     In all records so far it is exactly that; a nominal that is no power of ten would make it a rounded one.
     """
-    if tag.find("VunitRate", recursive=False) is None:
+    if not children_of(tag, "VunitRate"):
         return
     if abs(unit_amount(text_of(tag, "VunitRate")) * nominal - value) > value / 1000:
         raise BadSheet(f"a unit rate is not its value divided by its nominal: {value} / {nominal}")

@@ -127,8 +127,13 @@ def _row(currency_id: int, date: datetime.date, rate: SheetRate, now: datetime.d
 
 
 def _save_currencies(sheet: Sheet, *, overwrite: bool) -> dict[str, int]:
-    """Creates what is new, in one query, and returns the keys by code."""
-    currencies = [
+    """Writes what is new, and with `overwrite` what has changed, in one query; returns the keys by code."""
+    codes = [rate.char_code for rate in sheet.rates]
+    stored = {currency.char_code: currency for currency in Currency.objects.filter(char_code__in=codes)}
+    missing = [rate for rate in sheet.rates if not _is_stored(stored.get(rate.char_code), rate, overwrite)]
+    if not missing:
+        return {code: currency.pk for code, currency in stored.items()}
+    rows = [
         Currency(
             char_code=rate.char_code,
             cbr_id=rate.cbr_id,
@@ -136,16 +141,21 @@ def _save_currencies(sheet: Sheet, *, overwrite: bool) -> dict[str, int]:
             name=rate.name,
             name_en=english_name(rate.cbr_id),
         )
-        for rate in sheet.rates
+        for rate in missing
     ]
     if overwrite:
         Currency.objects.bulk_create(
-            currencies,
+            rows,
             update_conflicts=True,
             unique_fields=["char_code"],
             update_fields=["cbr_id", "num_code", "name"],
         )
     else:
-        Currency.objects.bulk_create(currencies, ignore_conflicts=True)
-    codes = [rate.char_code for rate in sheet.rates]
+        Currency.objects.bulk_create(rows, ignore_conflicts=True)
     return dict(Currency.objects.filter(char_code__in=codes).values_list("char_code", "pk"))
+
+
+def _is_stored(currency: Currency | None, rate: SheetRate, overwrite: bool) -> bool:
+    if currency is None or not overwrite:
+        return currency is not None
+    return (currency.cbr_id, currency.num_code, currency.name) == (rate.cbr_id, rate.num_code, rate.name)

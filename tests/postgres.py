@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,12 @@ def programs() -> Path:
 class Postgres:
     """`url` is for DATABASE_URL. What was committed survives kill(), though not the machine's own death."""
 
-    def __init__(self, host: str = "127.0.0.1", tls: Path | None = None) -> None:
+    def __init__(self, host: str = "127.0.0.1", tls: Path | None = None, settings: Sequence[str] = FAST) -> None:
         """`tls` has server.pem and server.key; without it there is none."""
         self._bin, self.host = programs(), host
         self.port = ports.free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
-        self._settings = [f"-c{setting}" for setting in FAST]
+        self._settings = [f"-c{setting}" for setting in settings]
         self._as_owner: dict[str, Any] = {}
         if os.geteuid() == 0:
             self._as_owner = {"user": OWNER, "group": OWNER}

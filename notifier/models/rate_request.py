@@ -63,6 +63,9 @@ class RateRequest(models.Model):
     # The X-Request-ID of who asked (project.trace): it goes on in the logs of its tasks.
     trace = models.CharField(max_length=64, blank=True, default="", db_default="")
 
+    # OpenTelemetry's, where that is on (project.tracing): the relay goes on with it.
+    traceparent = models.CharField(max_length=64, blank=True, default="", db_default="")
+
     class Meta:
         ordering = ["-created_at"]
         indexes = [

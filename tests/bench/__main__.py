@@ -4,8 +4,9 @@ import signal
 import sys
 
 from . import admin, posts, transport
+from .service import run as app
 
-MEASURED = {"transport": transport.main, "admin": admin.main, "posts": posts.main}
+MEASURED = {"transport": transport.main, "app": app.main, "admin": admin.main, "posts": posts.main}
 USAGE = f"Usage: bin/bench {' | '.join(MEASURED)} [--help]"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import redis
 from confluent_kafka.admin import AdminClient
@@ -68,7 +68,7 @@ class Brokers:
         self._redis: redis.Redis | None = None
         self._admins: dict[str, AdminClient] = {}
 
-    def __enter__(self) -> Brokers:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -119,13 +119,13 @@ def _output(*command: str) -> str:
         return "of unknown version"
 
 
-def write_docs(text: str, page: Path) -> None:
+def write_docs(text: str, page: Path, mark: str = BEGIN) -> None:
     """Replace what stands between the markers. Raises ValueError where the page hasn't both."""
-    before, begin, rest = page.read_text().partition(BEGIN)
+    before, begin, rest = page.read_text().partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{page} lacks the lines {BEGIN!r} and {END!r}")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+        raise ValueError(f"{page} lacks the lines {mark!r} and {END!r}")
+    page.write_text(f"{before}{mark}\n\n{text}\n\n{END}{after}")
 
 
 def text(facts: Sequence[str], rows: Sequence[tuple[Row, Results]], absent: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .figures import number, ratios, spread
-from .peers import Brokers, Peer
+from .peers import Peer
 
 Figures = dict[str, float]
 #: Figures of a peer, round by round; None where it didn't come to the end.
@@ -65,6 +65,15 @@ class Target:
         complete = all(round is not None for round in results.get(self.peer, ()))
         return found.text("×" if self.against else ""), reached and complete
 
+    def missed(self, results: Results, margin: float) -> bool:
+        """Whether the median is off by more than this factor; what wasn't measured is missed too."""
+        found = spread(self._values(results))
+        if found is None:
+            return True
+        if self.at_least is not None:
+            return found.median < self.at_least / margin
+        return found.median > (self.at_most or 0.0) * margin
+
     def _values(self, results: Results) -> list[float]:
         ours = column(results.get(self.peer, ()), self.key)
         if self.against is None:
@@ -76,7 +85,8 @@ def column(rounds: Rounds, key: str) -> list[float | None]:
     return [None if figures is None else figures.get(key) for figures in rounds]
 
 
-Measure = Callable[[Brokers, Peer, str, Scale], Figures]
+#: (brokers, peer, name, scale) of the transport's rows, (stand, scale) of the service's.
+Measure = Callable[..., Figures]
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ goes to stderr, the tables to stdout. docs/benchmarks.md tells what each row mea
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import faults, idle, latency, million, report, sharing, throughput
 from .figures import number
+from .outcome import Outcome
 from .peers import CEILING, Absent, Brokers, Peer
 from .progress import tell
 from .rows import Figures, Row, Scale
@@ -68,26 +67,6 @@ def chosen(args: argparse.Namespace) -> list[Row]:
     if args.only:
         return [row for row in ROWS if row.name in args.only.split(",")]
     return [row for row in ROWS if args.all or not row.slow]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run, or several of them, measured; `machine` says on what."""
-
-    machine: list[str]
-    absent: dict[str, str]
-    rows: dict[str, dict[str, list[Figures | None]]]
-
-    def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1))
-
-    @classmethod
-    def load(cls, paths: Sequence[Path]) -> Outcome:
-        """Of several files the later ones' rows come before the earlier ones'."""
-        parts = [cls(**json.loads(path.read_text())) for path in paths]
-        machine = list(dict.fromkeys(fact for part in parts for fact in part.machine))
-        absent = {peer: why for part in parts for peer, why in part.absent.items()}
-        return cls(machine, absent, {name: rounds for part in parts for name, rounds in part.rows.items()})
 
 
 class Run:

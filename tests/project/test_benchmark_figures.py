@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import report, transport
+from tests.bench import plots, report, transport
 from tests.bench.figures import Spread, longest_gap, number, percentile, ratios, spread
 from tests.bench.rows import Results, Target
+from tests.bench.service import run as service
 from tests.bench.trace import Kind, Trace, Writer
 
 
@@ -69,11 +70,20 @@ def test_the_trace_keeps_what_several_writers_tell(tmp_path: Path) -> None:
 
 
 def test_every_target_is_about_a_figure_and_a_peer_of_its_row() -> None:
-    for row in transport.ROWS:
+    for row in (*transport.ROWS, *service.ROWS):
         figures = {figure.key for figure in row.figures}
         peers = {peer.name for peer in row.peers}
         assert {target.key for target in row.targets} <= figures, row.name
-        assert {target.peer for target in row.targets} | {target.against or "ours" for target in row.targets} <= peers
+        assert {target.peer for target in row.targets} | {
+            target.against or target.peer for target in row.targets
+        } <= peers
+
+
+def test_a_target_is_missed_by_more_than_the_margin_or_not() -> None:
+    twice = Target("rate", "redis", at_least=6.0)
+    assert twice.missed(ROUNDS, 2.0) and not twice.missed(ROUNDS, 3.0)
+    assert Target("rate", at_most=100).missed(ROUNDS, 2.5) and not Target("rate", at_most=100).missed(ROUNDS, 3.0)
+    assert Target("rate", "rabbitmq", at_least=1.0).missed(ROUNDS, 3.0)
 
 
 def test_the_page_takes_the_figures_between_its_markers(tmp_path: Path) -> None:
@@ -86,3 +96,19 @@ def test_the_page_takes_the_figures_between_its_markers(tmp_path: Path) -> None:
     assert page.read_text().count("2.85×") == 2  # the target, and the ratio to Redis
     assert "| RabbitMQ | rabbitmq is not installed |" in page.read_text()
     assert page.read_text().startswith(transport.PAGE.read_text().partition(report.BEGIN)[0])
+
+
+def test_pictures_are_made_of_rows_with_several_peers(tmp_path: Path) -> None:
+    row = next(row for row in service.ROWS if row.name == "deliver")
+    rounds: Results = {"ours": [{"rate": 200.0}, {"rate": 220.0}], "three": [{"rate": 100.0}, None]}
+    (picture,) = plots.save([(row, rounds), (service.ROWS[-1], {})], tmp_path, "bench")
+    text = picture.read_text()
+    assert picture.name == "bench-deliver.svg"
+    assert "three services" in text and "210" in text
+
+
+def test_the_page_of_the_service_has_its_markers(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(service.PAGE.read_text())
+    report.write_docs("| a | table |", page, service.MARK)
+    assert "| a | table |" in page.read_text()

@@ -100,7 +100,7 @@ def test_requirements_are_pinned_and_locked() -> None:
     lock = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     lock = {_normal(name): version for name, version in lock.items()}
     documented = (ROOT / "docs" / "dependencies.md").read_text()
-    for file in ("requirements.txt", "requirements-dev.txt"):
+    for file in ("requirements.txt", "requirements-otel.txt", "requirements-dev.txt"):
         for line in (ROOT / file).read_text().splitlines():
             if line and not line.startswith(("#", "-r ")):
                 name, extra, version = re.fullmatch(r"([\w.-]+)(\[\w+\])?==([^;\s]+)(?:;.*)?", line).groups()  # type: ignore[union-attr]

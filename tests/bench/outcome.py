@@ -1,0 +1,30 @@
+"""What a run measured, kept as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .rows import Figures
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run, or several of them, measured; `machine` says on what."""
+
+    machine: list[str]
+    absent: dict[str, str]
+    rows: dict[str, dict[str, list[Figures | None]]]
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, paths: Sequence[Path]) -> Outcome:
+        """Of several files the later ones' rows come before the earlier ones'."""
+        parts = [cls(**json.loads(path.read_text())) for path in paths]
+        machine = list(dict.fromkeys(fact for part in parts for fact in part.machine))
+        absent = {peer: why for part in parts for peer, why in part.absent.items()}
+        return cls(machine, absent, {name: rounds for part in parts for name, rounds in part.rows.items()})

@@ -1,0 +1,1 @@
+"""The whole application beside its peers: `bin/bench app`, see run.py."""
