@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import pytest
-from celery import signals
+from celery import Celery, signals
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 
@@ -78,11 +78,22 @@ def test_the_others_are_always_ready(settings: Any, backend: str, capsys: pytest
     assert check(capsys) == (f"messages go out by {backend} (ready)\n", "")
 
 
-def test_a_worker_says_it_at_its_start(
+class Worker:
+    """What Celery's signals hand over, a worker that consumes these queues, as far as it is read."""
+
+    def __init__(self, *queues: str) -> None:
+        self.app = Celery(set_as_current=False)
+        self.app.config_from_object("django.conf:settings", namespace="CELERY")
+        self.app.amqp.queues.select(queues)
+
+
+def test_a_worker_that_sends_says_it_at_its_start(
     standin: TelegramStandin, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.BOT_TOKEN = "1:wrong"
-    signals.worker_ready.send(sender=None)
+    signals.worker_ready.send(sender=Worker("rates"))
+    assert not [record for record in caplog.records if record.name == "notifier.startup"]
+    signals.worker_ready.send(sender=Worker("rates", "notifications"))
     told = [record for record in caplog.records if record.name == "notifier.startup"]
     assert [record.levelno for record in told] == [logging.ERROR]
     assert told[0].getMessage() == (

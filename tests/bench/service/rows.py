@@ -6,7 +6,7 @@ from tests.bench.figures import percentile
 from tests.bench.rows import Figure, Figures, Row, Scale, Target
 from tests.bench.stage import Unfinished
 
-from .sides import OURS, OURS_POSTGRES, SIDES
+from .sides import BARE, FASTSTREAM, OURS, OURS_POSTGRES, SIDES, THREE
 from .stand import CLIENTS, Stand
 
 #: One after the other, while nothing else happens.
@@ -44,6 +44,10 @@ def cost(stand: Stand, scale: Scale) -> Figures:
     named = {name: of(name) for name in ("web", "relay", "broker", "database")}
     workers = {"rates": of("rates") + of("worker-rates"), "notify": of("notify") + of("worker-notifications")}
     return {**named, **workers, "sum": sum(named.values()) + sum(workers.values())}
+
+
+def written(stand: Stand, scale: Scale) -> Figures:
+    return {name: number / 1000 for name, number in stand.flow.bytes.items()}
 
 
 def read(stand: Stand, scale: Scale) -> Figures:
@@ -103,6 +107,18 @@ ROWS = (
         SIDES,
         cost,
         tuple(Figure(key, key, compared=False) for key in COSTS),
+        (),
+    ),
+    Row(
+        "bytes",
+        "kB written for one request",
+        (OURS, OURS_POSTGRES, THREE, FASTSTREAM, BARE),
+        written,
+        (
+            Figure("topics", "messages in Kafka", compared=False),
+            Figure("commits", "commits in Kafka", compared=False),
+            Figure("database", "database", compared=False),
+        ),
         (),
     ),
     Row(

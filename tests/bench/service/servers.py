@@ -88,6 +88,14 @@ class Servers(Brokers):
         _prepare(self.postgres.url.rpartition("/")[0] + "/migrated")
         return "migrated"
 
+    def size(self, url: str) -> float:
+        """Bytes of a database; of SQLite without its log, which is written over."""
+        if url.startswith("sqlite:///"):
+            return Path(url.removeprefix("sqlite:///")).stat().st_size
+        with psycopg.connect(url) as connection:
+            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        return float(row[0]) if row else 0.0
+
     def databases(self) -> list[str]:
         """How durable a commit is, as the servers say it."""
         facts = []

@@ -43,8 +43,9 @@ class Flow:
     seconds: list[float]
     post_rate: float
     message_rate: float
-    #: Seconds of CPU of each part, by name, for one request.
+    #: Of each part, by name, for one request: seconds of CPU, and bytes that were written to stay.
     cpu: dict[str, float]
+    bytes: dict[str, float]
 
 
 def service_settings() -> dict[str, str]:
@@ -218,13 +219,14 @@ class Stand:
         return self.flow_of(self._count, 120)
 
     def flow_of(self, count: int, within: float, stuck: float = 30) -> Flow:
-        seen, cpu = self.trace.count(), self.cpu()
+        seen, cpu, disk = self.trace.count(), self.cpu(), self.disk()
         found = self.client("post", within, port=self.port, clients=CLIENTS, first=self.numbers(count), count=count)
         self.until(lambda: self.trace.count() >= seen + count, within, "messages are missing", stuck)
         cpu = {name: (after - cpu.get(name, 0.0)) / count for name, after in self.cpu().items()}
         last = max(event.time for event in self.trace.events(seen))
         post_rate = count / (found["ended"] - found["begun"])
-        return Flow(found["seconds"], post_rate, count / (last - found["begun"]), cpu)
+        written = {name: (after - disk[name]) / count for name, after in self.disk().items()}
+        return Flow(found["seconds"], post_rate, count / (last - found["begun"]), cpu, written)
 
     def cpu(self) -> dict[str, float]:
         """Seconds of CPU until now, of each part with its children, and of the servers."""
@@ -234,6 +236,18 @@ class Stand:
         if self.side.database == "postgres" and self.servers.postgres is not None:
             used["database"] = _cpu(self.servers.postgres.process.pid)
         return used
+
+    def disk(self) -> dict[str, float]:
+        """Bytes until now: of the topics, of Kafka's own (commits), of the database's file or files."""
+        sizes = dict.fromkeys(("topics", "commits", "database"), 0.0)
+        if self.side.broker == "kafka" and self.servers.kafka is not None:
+            for path in Path(self.servers.kafka.folder).glob("node-*/data/*/*.log"):
+                kind = "commits" if path.parent.name.startswith("__consumer_offsets") else "topics"
+                if kind == "commits" or not path.parent.name.startswith("__"):
+                    sizes[kind] += path.stat().st_size
+        if self.side.design == "project":
+            sizes["database"] = self.servers.size(self.environment["DATABASE_URL"])
+        return sizes
 
     def memory(self) -> float:
         """Megabytes of all parts with their children, each on its own."""
