@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import redis
 from celery import Celery
@@ -20,6 +20,9 @@ from celery import Celery
 
 class Rig:
     """Workers of tests/kafka/app.py on one broker, with queues of their own."""
+
+    #: Those that aren't closed yet: their clients are in use.
+    living: ClassVar[set[Rig]] = set()
 
     def __init__(self, url: str, options: dict[str, Any], redis_url: str, queue: str, logs: Path) -> None:
         self.environment = {
@@ -36,6 +39,7 @@ class Rig:
         self.app.conf.task_default_queue = queue
         self.app.conf.task_routes = {"second": {"queue": f"{queue}-second"}}
         self.trace = self.app.signature("trace")
+        self.living.add(self)
         #: The application of the workers.
         self.module = "tests.kafka.app"
 
@@ -118,3 +122,4 @@ class Rig:
                 self.kill(worker)
         self.app.pool.force_close_all()
         self.app.close()
+        self.living.discard(self)
