@@ -62,5 +62,6 @@ def test_a_worker_waits_for_a_broker_that_is_not_there_yet_in_one_line_each(
     worker = rig.start("w1")
     rig.wait_for(lambda: "Trying again" in rig.log("w1"))
     rig.stop(worker)
+    rig.close()
     assert "no Kafka broker is there: 127.0.0.1:1: Connection refused" in rig.log("w1")
     assert "Traceback" not in rig.log("w1")
