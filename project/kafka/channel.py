@@ -16,7 +16,6 @@ from .errors import BrokerUnavailable, MessageTooLarge
 from .expiry import published_at
 from .listening import ListeningChannel
 from .priorities import OrderedConsumer, PriorityConsumer
-from .purges import shared_watch
 from .qos import QoS
 from .ranks import queue_topic
 from .records import (
@@ -31,6 +30,7 @@ from .records import (
     encode,
     number,
 )
+from .topic_watch import shared_watch
 from .trim import shared_trimmer
 
 logger = logging.getLogger(__name__)

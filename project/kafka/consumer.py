@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from .errors import NOT_ALLOWED, REFUSED, REJOINING, BrokerUnavailable, ConfigurationError, checked, denied
 from .identity import instance_ids
@@ -129,6 +129,8 @@ class GroupConsumer:
         self._full_since: float | None = None
         self._paused = False  # some partitions are
         self._held = False  # all partitions are: a new one isn't
+        self._remade = False  # the topic was deleted and made again
+        self._to_rewind: set[int] = set()
         self._retiring = False
         self._stopping = False
         self._error: Exception | None = None
@@ -236,6 +238,10 @@ class GroupConsumer:
                     tracker.finish(record.offset)
             self._changed.notify_all()
 
+    def begin_anew(self) -> None:
+        """The topic was deleted and made again: no offset of the old one means anything in it."""
+        self._remade = True
+
     def stop(self) -> None:
         """Begin to leave: commit what is finished; what is not goes to another member. `join` waits for it."""
         with self._changed:
@@ -275,6 +281,8 @@ class GroupConsumer:
         if self._partitions.fenced and self._error is None:
             self._on_fenced()
             self._notify()
+        if self._remade or self._to_rewind:
+            self._rewind()
         if self._suspects:
             self._release_suspect()
         if self._is_full():
@@ -286,6 +294,22 @@ class GroupConsumer:
             self._poll(0.0)
         else:
             self._poll(min(self._options.commit_interval, IDLE) if self._partitions.busy() else IDLE)
+
+    def _rewind(self) -> None:
+        """Go to the beginning of each partition. One that isn't fetched yet refuses that: in the next turn, then."""
+        if self._remade:
+            self._remade = False
+            self._to_rewind.update(self._partitions.trackers)
+        for number in tuple(self._to_rewind & self._partitions.trackers.keys()):
+            try:
+                self._consumer.seek(TopicPartition(self.topic, number, OFFSET_BEGINNING))
+            except KafkaException as error:
+                logger.debug("%s: partition %d can't be rewound yet: %s", self.topic, number, error)
+                continue
+            self._to_rewind.discard(number)
+            with self._changed:
+                self._partitions.begin_anew(number, "the topic has another id")
+        self._to_rewind &= self._partitions.trackers.keys()
 
     def _wait(self, seconds: float) -> None:
         with self._changed:

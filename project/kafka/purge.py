@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 def purge(topics: Topics, options: Options, topic: str) -> int:
     """Returns how many records that skipped. What a worker has in hand still runs, and what it begins within about a
-    second (see purges.py).
+    second (see topic_watch.py).
 
     Raises ChannelError where the queue is consumed right now and records can't be deleted.
     """

@@ -149,6 +149,20 @@ class Topics:
         """The first offset that each partition has."""
         return self._offsets(parts, EARLIEST)
 
+    def ids(self, topics: Collection[str]) -> dict[str, str]:
+        """What tells a topic from one that had its name before. Those that can't be seen have none."""
+        if not topics:
+            return {}
+        asked = TopicCollection(list(topics))
+        futures = self._admin.describe_topics(asked, request_timeout=self._timeout)
+        found = {}
+        for topic, future in futures.items():
+            try:
+                found[topic] = str(future.result(self._timeout + 1.0).topic_id)
+            except (KafkaException, TimeoutError) as error:
+                logger.debug("which topic %s is can't be told: %s", topic, error)
+        return found
+
     def counts(self) -> dict[str, int]:
         """How many partitions each topic of the cluster has."""
         told = self._metadata().topics
