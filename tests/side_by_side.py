@@ -1,4 +1,4 @@
-"""All tests in two lots side by side: most of the time they wait for processes. What bin/test runs.
+"""All tests in three lots side by side: most of the time they wait for processes. What bin/test runs.
 
 The transport's tests need no database, so that each lot can have its own order of the others: those that empty the
 database come last in it. Usage: python -m tests.side_by_side [arguments of pytest, no paths]
@@ -6,28 +6,32 @@ database come last in it. Usage: python -m tests.side_by_side [arguments of pyte
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
 
 TRANSPORT = "tests/kafka"
-LOTS = (["tests", f"--ignore={TRANSPORT}"], [TRANSPORT])
+OUTAGE = f"{TRANSPORT}/test_outage.py"  # five minutes of brokers that go and come back, in which little is computed
+LOTS = (["tests", f"--ignore={TRANSPORT}"], [TRANSPORT, f"--ignore={OUTAGE}"], [OUTAGE])
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
 NO_TESTS = 5
 
 
 def main(arguments: list[str]) -> int:
-    """The first exit status that isn't 0. The first lot is seen as it runs, the other one's output after it."""
-    with tempfile.TemporaryFile() as later:
-        outputs = (None, later)
+    """The first exit status that isn't 0. The first lot is seen as it runs, the others' output after it."""
+    with contextlib.ExitStack() as files:
+        later = [files.enter_context(tempfile.TemporaryFile()) for _ in LOTS[1:]]
+        outputs = (None, *later)
         lots = [
             subprocess.Popen([*PYTEST, *lot, *arguments], stdout=out, stderr=out)
             for lot, out in zip(LOTS, outputs, strict=True)
         ]
         statuses = [_ended(lot) for lot in lots]
-        later.seek(0)
         sys.stdout.flush()
-        sys.stdout.buffer.write(later.read())
+        for file in later:
+            file.seek(0)
+            sys.stdout.buffer.write(file.read())
         sys.stdout.flush()
     return next((status for status in statuses if status not in (0, NO_TESTS)), 0)
 

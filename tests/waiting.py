@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-#: Bounds are meant for a quiet machine. A busy one, as with two lots of tests side by side, is this much slower.
+#: Bounds are meant for a quiet machine. A busy one, as with lots of tests side by side, is this much slower.
 PATIENCE = 3
 
 

@@ -281,10 +281,11 @@ def test_more_gaps_than_the_metadata_holds_hold_up_the_fetch_and_repeat_nothing(
 def test_a_message_that_cannot_be_requeued_comes_again_here() -> None:
     server = start_tansu()
     try:
-        options = {**TANSU_QUICK, "publish_timeout": 0.5, "connect_timeout": 0.5}
-        with Connection(f"kafka://{server.address}", transport_options=options) as connection:
-            queue = Queue("requeue", Exchange("requeue"), routing_key="requeue")
+        url, queue = f"kafka://{server.address}", Queue("requeue", Exchange("requeue"), routing_key="requeue")
+        with Connection(url, transport_options=TANSU_QUICK) as connection:
             publish(connection, queue, "precious")
+        options = {**TANSU_QUICK, "publish_timeout": 0.5, "connect_timeout": 0.5}
+        with Connection(url, transport_options=options) as connection:
             messages = receive(connection, queue, 1)
             server.kill()
             messages[0].reject(requeue=True)
