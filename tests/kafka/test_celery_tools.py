@@ -112,11 +112,11 @@ def test_quick_questions_one_after_the_other_are_all_answered(rig: Rig) -> None:
 def test_queues_come_and_go(rig: Rig) -> None:
     extra = f"{rig.queue}-extra"
     ask(rig, "control", "add_consumer", extra, workers=("w2",))
-    assert extra in queues(rig, "w2")
+    eventually(lambda: extra in queues(rig, "w2"), WAIT)  # the answer is given first
     result = rig.app.signature("add", (1, 2)).apply_async(exchange="", routing_key=extra)
     assert result.get(timeout=WAIT) == 3
     ask(rig, "control", "cancel_consumer", extra, workers=("w2",))
-    assert extra not in queues(rig, "w2")
+    eventually(lambda: extra not in queues(rig, "w2"), WAIT)
     waiting = rig.app.signature("add", (3, 4)).apply_async(exchange="", routing_key=extra)
     ask(rig, "control", "add_consumer", extra, workers=("w1",))
     assert waiting.get(timeout=WAIT) == 7
