@@ -12,8 +12,9 @@ import sys
 import tempfile
 
 TRANSPORT = "tests/kafka"
-OUTAGE = f"{TRANSPORT}/test_outage.py"  # five minutes of brokers that go and come back, in which little is computed
-LOTS = (["tests", f"--ignore={TRANSPORT}"], [TRANSPORT, f"--ignore={OUTAGE}"], [OUTAGE])
+# Brokers that go and come back, long waits, kombu's own tests: minutes in which little is computed.
+SLOW = [f"{TRANSPORT}/test_{name}.py" for name in ("outage", "cluster", "delay", "storm", "kombu_suite")]
+LOTS = (["tests", f"--ignore={TRANSPORT}"], [TRANSPORT, *(f"--ignore={path}" for path in SLOW)], SLOW)
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
 NO_TESTS = 5
 
