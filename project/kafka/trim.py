@@ -113,6 +113,9 @@ class Trimmer:
             try:
                 self.trim(parts)
             except (OperationalError, Incomplete) as error:
+                if self._is_late():
+                    logger.debug("what is consumed is left to the next worker to delete: %s", error)
+                    continue
                 self._tell_once(f"what is consumed can't be deleted, the topics grow: {error}")
         _alive.discard(self)
 

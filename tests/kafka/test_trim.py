@@ -21,7 +21,9 @@ from confluent_kafka.admin import (
 )
 from kombu import Connection, Queue
 
+from project.kafka import trim
 from project.kafka.records import encode
+from project.kafka.shared import give_up_shared
 from project.kafka.trim import Trimmer
 from project.local.kafka_cluster import KafkaCluster
 from tests.kafka.conftest import OPTIONS, TANSU_QUICK, publish, receive
@@ -213,6 +215,22 @@ def test_without_the_right_to_delete_it_goes_on_and_says_so_once(
         eventually(lambda: "can't be deleted" in caplog.text, 20)
         assert caplog.text.count("can't be deleted") == 1
         assert begin(publisher, queue.name) == 0
+
+
+@pytest.mark.kafka
+def test_a_worker_that_ends_has_no_complaint_where_its_time_is_up(
+    cluster: KafkaCluster, queue: Queue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one trims; nothing is wrong with the broker or the rights."""
+    caplog.set_level(logging.DEBUG, "project.kafka")
+    monkeypatch.setattr(trim, "LAST", -1.0)
+    with connection(cluster, group_id="reads") as reader, connection(cluster, group_id="ends") as publisher:
+        publish(publisher, queue, 1)
+        assert len(receive(reader, queue, 1)) == 1  # its group is one that there is no time left to ask
+        consume(connection(cluster, group_id="ends"), queue, 1)
+        give_up_shared()
+        eventually(lambda: "left to the next worker" in caplog.text, 20)
+    assert "can't be deleted" not in caplog.text
 
 
 def test_a_broker_that_cannot_delete_records_is_never_asked_to(
