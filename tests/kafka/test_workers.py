@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import chain
@@ -19,8 +21,13 @@ def test_chains_run_across_queues_beside_idle_ones(rig: Rig, pool: str) -> None:
     assert Counter(number for number, _ in rig.traces("ended")) == Counter(range(20))
 
 
-def test_workers_share_a_queue_and_a_warm_stop_repeats_nothing(rig: Rig) -> None:
-    assert rig.share_until_one_stops() == Counter(range(200))
+def test_workers_share_a_queue_and_a_warm_stop_repeats_nothing(
+    broker: tuple[str, dict[str, Any]], redis_server: str, name: str, tmp_path: Path
+) -> None:
+    url, options = broker
+    # On a busy machine too nobody's session may end meanwhile: what he had in hand would run twice, and rightly so.
+    with closing(Rig(url, {**options, "session_timeout": 16.0}, redis_server, name, tmp_path)) as rig:
+        assert [number for number, times in rig.share_until_one_stops().items() if times > 1] == []
 
 
 def test_a_killed_worker_loses_nothing_and_repeats_only_what_was_in_flight(rig: Rig) -> None:
