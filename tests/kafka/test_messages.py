@@ -211,6 +211,7 @@ def test_publishing_to_a_dead_broker_fails_in_bounded_time_every_time() -> None:
 def test_a_topic_that_is_made_again_under_its_consumer_is_consumed_anew(
     kafka: tuple[str, dict[str, Any]], queue: Queue
 ) -> None:
+    """What came before the worker saw the topic's new id may come once more: that is better than to pass over it."""
     url, options = kafka
     with Connection(url, transport_options=options) as consuming, Connection(url, transport_options=options) as other:
         publish(other, queue, *range(40))
@@ -227,9 +228,10 @@ def test_a_topic_that_is_made_again_under_its_consumer_is_consumed_anew(
         other.default_channel._topics.delete(queue.name)
         other.declared_entities.clear()
         publish(other, queue, *range(100, 116))
-        while len(messages) < 56:
+        anew = set(range(100, 116))
+        while not anew <= set(bodies(messages[40:])):
             consuming.drain_events(timeout=60)
-        assert bodies(messages[40:]) == list(range(100, 116))
+        assert set(bodies(messages[40:])) == anew
 
 
 @pytest.mark.kafka
