@@ -9,6 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 import schemathesis
+
+# Loaded here, with the other modules: amid the tests, Python 3.11 may fail to compile it (CPython's gh-106905).
+import schemathesis.specs.openapi.schemas
 from django.utils import timezone
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
