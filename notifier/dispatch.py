@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from celery import signature
-from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from notifier import requests, wake
@@ -26,22 +25,18 @@ def ask(
     token_id: int | None = None,
 ) -> RateRequest:
     """Accept a request: write it down. The relay publishes it, woken when that is committed."""
-    with transaction.atomic():
+    with wake.afterwards():
         request = requests.accept(currency_char_code, telegram_id, webhook_url=webhook_url, token_id=token_id)
-        # Of a webhook's address the rest may be a secret.
-        recipient = "a webhook" if telegram_id is None else masked(telegram_id)
-        log.info("request %s: %s for %s", request.pk, currency_char_code, recipient)
-        wake.at_commit()
+    # Of a webhook's address the rest may be a secret.
+    recipient = "a webhook" if telegram_id is None else masked(telegram_id)
+    log.info("request %s: %s for %s", request.pk, currency_char_code, recipient)
     return request
 
 
 def ask_again(request: RateRequest) -> bool:
     """Accept a failed request anew. False where it hasn't failed (any more)."""
-    with transaction.atomic():
-        accepted = requests.accept_again(request.pk)
-        if accepted:
-            wake.at_commit()
-    return accepted
+    with wake.afterwards():
+        return requests.accept_again(request.pk)
 
 
 def publish(rows: Sequence[RateRequest]) -> dict[UUID, OperationalError]:

@@ -38,22 +38,20 @@ def no_database(error: Exception) -> Iterator[None]:
         yield
 
 
-def test_a_post_is_refused_and_nothing_is_done(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def accept(*args: Any, **kwargs: Any) -> None:
-        RateRequest.objects.create(currency_char_code="USD", telegram_id=42)
-        raise OperationalError("server closed the connection")
-
-    monkeypatch.setattr(requests, "accept", accept)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_post_is_refused_and_nothing_is_done(client: Client) -> None:
     for path in (REQUEST, "/currency-info"):
-        answer = client.post(path, BODY, content_type="application/json")
+        with no_database(OperationalError("server closed the connection")):
+            answer = client.post(path, BODY, content_type="application/json")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert "Nothing was done" in answer.json()["detail"]
     assert not RateRequest.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize(("left_alone", "status"), [(60.0, 503), (0.0, 202)])
 def test_a_database_that_hangs_is_left_alone_for_a_while(
-    client: Client, db: None, monkeypatch: pytest.MonkeyPatch, left_alone: float, status: int
+    client: Client, monkeypatch: pytest.MonkeyPatch, left_alone: float, status: int
 ) -> None:
     """Each that asks would take a thread of web for as long as it waits, until none is left to answer."""
     monkeypatch.setattr(unavailable, "SLOW", 0.0)
