@@ -161,7 +161,8 @@ class Stand:
 
     def _worker(self, queue: str, name: str) -> list[str]:
         """What bin/start starts, under a name of its own and with the side's arguments."""
-        command = [sys.executable, "-m", "celery", "--quiet", "-A", "project", "worker", "--queues", queue]
+        nice = ["nice", "-n", self.environment.get("WORKER_NICE", "10")]
+        command = [*nice, sys.executable, "-m", "celery", "--quiet", "-A", "project", "worker", "--queues", queue]
         processes = self.environment.get("WORKER_CONCURRENCY", "2")
         more = ["--hostname", f"{name}@%h", "--concurrency", processes, "--loglevel", "INFO"]
         return [*command, *more, *self.side.arguments]
@@ -176,6 +177,9 @@ class Stand:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # As under bin/run, which starts all parts in one session.
+                start_new_session=False,
+                process_group=0,
             )
         self.parts[name] = process
         self._stack.callback(_kill, process)
@@ -241,10 +245,10 @@ class Stand:
         """Bytes until now: of the topics, of Kafka's own (commits), of the database's file or files."""
         sizes = dict.fromkeys(("topics", "commits", "database"), 0.0)
         if self.side.broker == "kafka" and self.servers.kafka is not None:
-            for path in Path(self.servers.kafka.folder).glob("node-*/data/*/*.log"):
-                kind = "commits" if path.parent.name.startswith("__consumer_offsets") else "topics"
-                if kind == "commits" or not path.parent.name.startswith("__"):
-                    sizes[kind] += path.stat().st_size
+            for folder in Path(self.servers.kafka.folder).glob("node-*/data/*"):
+                kind = "commits" if folder.name.startswith("__consumer_offsets") else "topics"
+                if kind == "commits" or not folder.name.startswith("__"):
+                    sizes[kind] += _logs(folder)
         if self.side.design == "project":
             sizes["database"] = self.servers.size(self.environment["DATABASE_URL"])
         return sizes
@@ -275,6 +279,12 @@ def _cpu(pid: int) -> float:
             with contextlib.suppress(psutil.NoSuchProcess):
                 total += sum(one.cpu_times()[:2])
     return total
+
+
+def _logs(folder: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):  # a topic of the side before, which the broker deletes now
+        return sum(path.stat().st_size for path in folder.glob("*.log"))
+    return 0
 
 
 def _memory(pid: int) -> float:
