@@ -104,6 +104,13 @@ def test_a_part_that_dies_is_restarted_with_a_printed_line(running: Run) -> None
     assert "worker-rates" in running.line("is started again")
 
 
+def test_workers_stand_back_for_web(running: Run) -> None:
+    niceness = {command: psutil.Process(pid).nice() for pid, command in running.processes().items()}
+    ours = psutil.Process().nice()
+    assert {value for command, value in niceness.items() if "project.wsgi" in command} == {ours}
+    assert {value for command, value in niceness.items() if "--queues" in command} == {min(ours + 10, 19)}
+
+
 def _healthy(run: Run, part: str) -> bool:
     env = {
         "PATH": os.environ["PATH"],
