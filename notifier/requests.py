@@ -95,7 +95,9 @@ def claim_due(limit: int, claim: str) -> list[RateRequest]:
     have what a publish needs; their other fields are deferred.
     """
     now = agreed_time.now()
-    at, until = (connection.ops.adapt_datetimefield_value(time) for time in (now, now + CLAIMED))
+    # What web has just accepted is due by web's time, and would wait for the next look by ours.
+    due = now + agreed_time.APART
+    at, until = (connection.ops.adapt_datetimefield_value(time) for time in (due, now + CLAIMED))
     return sorted(RateRequest.objects.raw(CLAIM, [claim, until, at, at, limit]), key=lambda row: row.accepted_at)
 
 

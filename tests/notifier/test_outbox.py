@@ -35,6 +35,12 @@ def test_what_was_accepted_is_due_at_once(row: RateRequest, published: Any) -> N
     assert publish_due() == Published()
 
 
+def test_what_was_accepted_by_a_clock_that_is_a_little_ahead_is_due_too(row: RateRequest) -> None:
+    """Each would wait for the relay's next look, a second later."""
+    RateRequest.objects.update(sweep_at=timezone.now() + dt.timedelta(seconds=0.2))
+    assert publish_due() == Published(due=1, published=1)
+
+
 def test_in_the_order_of_age(db: None, published: Any) -> None:
     ages = (30, 50, 10, 40)
     for seconds in ages:

@@ -1,6 +1,7 @@
 """Against a real PostgreSQL: one that hangs is not waited for without end, its clock is everybody's, TLS is TLS."""
 
 import datetime as dt
+import itertools
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,21 @@ def test_a_clock_that_is_set_changes_nothing(database: DatabaseWrapper, monkeypa
     for hours in (0, 2, -2):
         with time_machine.travel(right + dt.timedelta(hours=hours)):
             assert abs(agreed_time.now() - right) < dt.timedelta(minutes=1)
+
+
+@pytest.mark.django_db
+def test_a_question_that_took_long_makes_nobody_fast_nor_slow_for_long(
+    database: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that is due later than another process thinks it is would wait."""
+    counted = itertools.count(1000.0, 3.0)  # each look at the clock is three seconds after the one before
+    monkeypatch.setattr(agreed_time, "connection", database)
+    monkeypatch.setattr(agreed_time, "_told", None)
+    monkeypatch.setattr(agreed_time, "_counted", lambda: next(counted))
+    first, before = agreed_time._ask(), dt.datetime.now(dt.UTC)
+    assert first.at == 1001.5
+    assert abs(first.said - before) < dt.timedelta(seconds=1)
+    assert first.until == 1003.0 + agreed_time.ASKED_SOON
 
 
 @pytest.mark.django_db
