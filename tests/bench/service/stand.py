@@ -72,6 +72,7 @@ class Stand:
         self._stack = contextlib.ExitStack()
         self.parts: dict[str, subprocess.Popen[Any]] = {}
         self._next = 1000
+        self._stuck = False
 
     def __enter__(self) -> Stand:
         try:
@@ -88,8 +89,7 @@ class Stand:
 
     def _start(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bench-service-"))
-        if not os.environ.get("KEEP_BENCH"):
-            self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self._stack.callback(self._remove_logs)
         self.trace = Trace(self.folder / "trace")
         self.port = ports.free_port()
         self.environment = {**self._common(), **self._own()}
@@ -98,6 +98,10 @@ class Stand:
         self.until(lambda: ports.answers("127.0.0.1", self.port), READY_SECONDS, "web does not answer")
         # Workers may still be joining their groups.
         self.flow_of(WARM_UP, READY_SECONDS, READY_SECONDS)
+
+    def _remove_logs(self) -> None:
+        if not self._stuck and not os.environ.get("KEEP_BENCH"):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _common(self) -> dict[str, str]:
         side, servers = self.side, self.servers
@@ -267,7 +271,8 @@ class Stand:
             ended = [name for name, process in self.parts.items() if process.poll() is not None]
             if ended or now > deadline or now - since > stuck:
                 reason = f"{', '.join(ended)} ended" if ended else otherwise
-                raise Unfinished(f"{reason} ({count} messages until then)")
+                self._stuck = True
+                raise Unfinished(f"{reason} ({count} messages until then); its logs are in {self.folder}")
             time.sleep(0.02)
 
 
