@@ -73,6 +73,9 @@ def test_workers_go_on_after_each_of_ten_restarts(redis_server: str, name: str, 
             rig.wait_for(lambda: all(answers(rig, worker) for worker in workers))
             # Each look starts a Python.
             rig.wait_for(lambda: members(broker.bootstrap, groups) == [workers] * len(groups), every=1.0)
+    except AssertionError:  # its log goes with it
+        print((broker.folder / "node-1" / "kafka.log").read_text()[-5000:])
+        raise
     finally:
         rig.close()
         broker.stop()
