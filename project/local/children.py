@@ -15,10 +15,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def spawn(argv: Sequence[str], *, at_parent_death: signal.Signals, **popen: Any) -> subprocess.Popen[Any]:
     """Start a process in a session of its own: the terminal's Ctrl-C reaches only us, and we end it in order.
 
-    `popen` may say otherwise: what shares a session is weighed against each other by its niceness, where the kernel
-    groups by session (sched(7), autogroup).
-
     The kernel sends it `at_parent_death` when our thread ends, also by kill -9: call this from the main thread.
+
+    `popen` may choose another session. What shares one is weighed against each other by its niceness, where the kernel
+    groups by session (sched(7), autogroup).
     """
     parent = os.getpid()
 

@@ -156,20 +156,11 @@ class Stand:
         parts = Plan(self.environment, self.port, self.port, None, None, "", "", self.folder).parts
         commands = {name: command for name, command in parts.items() if name != "bot"}
         for name in [name for name in commands if name.startswith("worker-")]:
-            queue = name.removeprefix("worker-")
-            if self.side.arguments:
-                commands[name] = self._worker(queue, queue)
+            commands[name] = [*commands[name], *self.side.arguments]
             for number in range(2, self.side.workers + 1):
-                commands[f"{name}-{number}"] = self._worker(queue, f"{queue}-{number}")
+                own_name = f"{name.removeprefix('worker-')}-{number}@%h"
+                commands[f"{name}-{number}"] = [*commands[name], "--hostname", own_name]
         return commands
-
-    def _worker(self, queue: str, name: str) -> list[str]:
-        """What bin/start starts, under a name of its own and with the side's arguments."""
-        nice = ["nice", "-n", self.environment.get("WORKER_NICE", "10")]
-        command = [*nice, sys.executable, "-m", "celery", "--quiet", "-A", "project", "worker", "--queues", queue]
-        processes = self.environment.get("WORKER_CONCURRENCY", "2")
-        more = ["--hostname", f"{name}@%h", "--concurrency", processes, "--loglevel", "INFO"]
-        return [*command, *more, *self.side.arguments]
 
     def start(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen[Any]:
         with (self.folder / f"{name}.log").open("wb") as log:
