@@ -4,6 +4,10 @@ One librdkafka producer serves all threads of a process, so that threads that pu
 reports arrive only while somebody polls: one of the waiting threads leads and polls for all, then hands over. (With
 every thread polling for itself they take the reports from each other; with a thread of its own each report costs two
 switches.)
+
+The first message to each partition goes alone. A broker that doesn't know a producer takes any sequence number for its
+first: were one batch refused, as by a topic that is just being made, and the next one taken, librdkafka would count the
+first as stored, and it would be lost (KAFKA-15591).
 """
 
 from __future__ import annotations
@@ -33,6 +37,11 @@ from .topics import QUEUE, Kind, Topics
 
 logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())  # events that nobody takes: one line, not one for each
+
+#: For how many seconds it is believed that the brokers know a producer; they forget it after a day without a message.
+KNOWN_FOR = 3600.0
+#: Between two looks whether the first message to a partition is stored, in seconds.
+LOOK_AGAIN = 0.002
 
 
 class Delivery:
@@ -94,9 +103,35 @@ class Client:
         self._producer = checked(Producer, {**config, **QUIET})
         self._leading = threading.Lock()
         self._waiting: deque[Delivery] = deque()
+        self._firsts: dict[tuple[str, int], Delivery | None] = {}  # of each partition; None once it is stored
+        self._known_until = time.monotonic() + KNOWN_FOR
 
     def produce(self, topic: str, value: bytes | None, **more: Any) -> None:
         self._producer.produce(topic, value, **more)
+
+    def follow(self, delivery: Delivery, topic: str, partition: int, deadline: float) -> KafkaError | None:
+        """Wait until the first message to the partition is stored, or make `delivery` the first. Returns why neither
+        may be: the first one has timed out, so this one would."""
+        if time.monotonic() > self._known_until:
+            self._firsts.clear()
+            self._known_until = time.monotonic() + KNOWN_FOR
+        part = topic, partition
+        while (first := self._firsts.setdefault(part, delivery)) not in (None, delivery):
+            while not first.done and time.monotonic() < deadline:
+                self.serve()
+                time.sleep(LOOK_AGAIN)
+            if first.answer is None:
+                self._firsts[part] = None
+            else:
+                self.give_up_first(topic, partition, first)
+                if first.answer.code() == KafkaError._MSG_TIMED_OUT:
+                    return first.answer
+        return None
+
+    def give_up_first(self, topic: str, partition: int, delivery: Delivery) -> None:
+        """`delivery` is not stored: where it was the first message to the partition, the next one will be."""
+        if self._firsts.get((topic, partition)) is delivery:
+            self._firsts.pop((topic, partition), None)
 
     def serve(self) -> None:
         """Hand out reports that are there, unless a waiting thread does."""
@@ -198,7 +233,10 @@ class ConfirmedProducer:
         """Send one message; what is returned waits for its confirmation and says what went wrong. Raises as `send`."""
         client, delivery, began = self._client, Delivery(), time.monotonic()
         deadline = began + self._timeout + 1.0
-        self._begin(client, delivery, topic, value, headers, key)
+        if (refused := self._begin(client, delivery, topic, value, headers, key)) is not None:
+            meter.count("publish_failed", topic)
+            self._after_failure(client, topic, refused)
+            raise publish_error(refused, topic, len(value or b""))
 
         def finish() -> OperationalError | None:
             client.wait(delivery, deadline)
@@ -221,7 +259,12 @@ class ConfirmedProducer:
             try:
                 if time.monotonic() > deadline:
                     raise PublishFailed(f"{message.topic!r}: no time was left for it")
-                self._begin(client, outcome, message.topic, message.value, message.headers, None, message.kind)
+                refused = self._begin(
+                    client, outcome, message.topic, message.value, message.headers, None, message.kind
+                )
+                if refused is not None:
+                    self._after_failure(client, message.topic, refused)
+                    raise publish_error(refused, message.topic, len(message.value or b""))
             except OperationalError as failure:
                 outcome.failure = failure
         for message, outcome in zip(messages, outcomes, strict=True):
@@ -243,7 +286,8 @@ class ConfirmedProducer:
         key: bytes | None,
     ) -> KafkaError | None:
         """What the broker, or librdkafka, says against the message; None where it is stored."""
-        self._begin(client, delivery, topic, value, headers, key)
+        if (refused := self._begin(client, delivery, topic, value, headers, key)) is not None:
+            return refused
         # librdkafka itself gives up after message.timeout.ms; the second on top covers its timer's grain.
         client.wait(delivery, time.monotonic() + self._timeout + 1.0)
         return delivery.answer
@@ -257,14 +301,21 @@ class ConfirmedProducer:
         headers: Headers | None,
         key: bytes | None,
         kind: Kind = QUEUE,
-    ) -> None:
+    ) -> KafkaError | None:
+        """Returns what the first message to the partition failed by, where this one isn't sent because of that."""
         partition = next(self._turns) % self._topics.partitions(topic, kind)
+        refused = client.follow(delivery, topic, partition, time.monotonic() + self._timeout + 1.0)
+        if refused is not None:
+            return refused
         try:
             client.produce(topic, value, key=key, partition=partition, headers=headers, on_delivery=delivery)
         except BufferError as full:
+            client.give_up_first(topic, partition, delivery)
             raise PublishFailed(f"{topic!r}: the local queue is full, the broker takes messages too slowly") from full
         except KafkaException as exception:
+            client.give_up_first(topic, partition, delivery)
             delivery.error, delivery.done = exception.args[0], True
+        return None
 
     def _after_failure(self, client: Client, topic: str, error: KafkaError) -> None:
         self._topics.forget(topic)
