@@ -1,8 +1,11 @@
 """What every test may use."""
 
+import ast
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -13,6 +16,17 @@ from tests.servers import start_redis
 # A busy machine is slow now and then; tests have a timeout of their own.
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
+
+if sys.version_info < (3, 12, 2):  # CPython gh-106905: at random a SystemError, where one call runs amid another
+    _parse = ast.parse
+
+    def parse_again(*args: Any, **kwargs: Any) -> ast.AST:
+        try:
+            return _parse(*args, **kwargs)
+        except SystemError:
+            return _parse(*args, **kwargs)
+
+    ast.parse = parse_again  # type: ignore[assignment]
 
 #: How much of each failure bin/test shows again when all is over, in characters.
 TAIL = 2500

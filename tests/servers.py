@@ -62,7 +62,12 @@ def start_tansu() -> Server:
 def start_kafka(nodes: int = 1, settings: dict[str, str] | None = None) -> KafkaCluster:
     """Real Apache Kafka, `bootstrap` are its servers; raises kafka_libs.Missing without Java or Maven."""
     cluster = KafkaCluster(folder_for("kafka"), nodes, settings=settings)
-    cluster.start()
+    try:
+        cluster.start()
+    except children.NotReady as reason:  # its log goes with the run
+        logs = [*cluster.folder.glob("node-*/console.log"), *cluster.folder.glob("node-*/kafka.log")]
+        reason.add_note("\n".join(log.read_text()[-3000:] for log in logs))
+        raise
     return cluster
 
 

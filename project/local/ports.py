@@ -1,10 +1,20 @@
 """TCP ports of this machine: which are free, which answer."""
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from pathlib import Path
+from typing import IO
 
 # Below the kernel's ephemeral range (32768 …), so that no outgoing connection takes the port before its server does.
 SERVER_PORTS = range(20000, 32000)
+
+# Not the shared generator: what seeds that, as tests do, would get the same ports again and again.
+_random = random.SystemRandom()
+# Open until this process ends, and with them the locks on them.
+_kept: list[IO[str]] = []
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -19,11 +29,29 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on; raises RuntimeError where there is none."""
-    for port in random.sample(SERVER_PORTS, 200):
-        if is_free(port):
-            return port
+    """A port that nobody listens on, this process's until it ends: nobody else gets it here while its server is yet
+    to start, or between two runs. Raises RuntimeError where there is none.
+    """
+    for port in _random.sample(SERVER_PORTS, 200):
+        if _keep(port):
+            if is_free(port):
+                return port
+            _kept.pop().close()
     raise RuntimeError(f"none of 200 ports tried between {SERVER_PORTS.start} and {SERVER_PORTS.stop} is free")
+
+
+def _keep(port: int) -> bool:
+    """Whether no other caller has it; of one user's processes only, as another user's files aren't ours to lock."""
+    folder = Path(tempfile.gettempdir(), f"ports-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = (folder / str(port)).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return False
+    _kept.append(file)
+    return True
 
 
 def first_free(wanted: int, host: str = "127.0.0.1", tries: int = 20) -> int:
