@@ -217,9 +217,9 @@ class GroupConsumer:
         self._notify()
 
     def waiting(self) -> dict[int, PartitionTracker]:
-        """The partitions of which something waits here."""
+        """Nothing where nothing waits here, else every partition of ours: of the others some may be on its way."""
         with self._changed:
-            return {record.partition: record.tracker for record in (*self._ready, *self._suspects)}
+            return dict(self._partitions.trackers) if self._ready or self._suspects else {}
 
     def pass_over(self, number: int, tracker: PartitionTracker, begin: int) -> None:
         """The log of a partition begins at `begin` now: what waits from before that was purged."""

@@ -6,15 +6,14 @@ import random
 import socket
 import tempfile
 from pathlib import Path
-from typing import IO
 
 # Below the kernel's ephemeral range (32768 …), so that no outgoing connection takes the port before its server does.
 SERVER_PORTS = range(20000, 32000)
 
 # Not the shared generator: what seeds that, as tests do, would get the same ports again and again.
 _random = random.SystemRandom()
-# Open until this process ends, and with them the locks on them.
-_kept: list[IO[str]] = []
+# Files that are open until this process ends, and with them the locks on them.
+_kept: list[int] = []
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -36,7 +35,7 @@ def free_port() -> int:
         if _keep(port):
             if is_free(port):
                 return port
-            _kept.pop().close()
+            os.close(_kept.pop())
     raise RuntimeError(f"none of 200 ports tried between {SERVER_PORTS.start} and {SERVER_PORTS.stop} is free")
 
 
@@ -44,11 +43,11 @@ def _keep(port: int) -> bool:
     """Whether no other caller has it; of one user's processes only, as another user's files aren't ours to lock."""
     folder = Path(tempfile.gettempdir(), f"ports-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
-    file = (folder / str(port)).open("w")
+    file = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(file)
         return False
     _kept.append(file)
     return True

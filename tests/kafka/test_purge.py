@@ -15,7 +15,7 @@ from tests.waiting import eventually
 @pytest.mark.kafka
 def test_a_queue_is_purged_under_its_worker(kafka_address: str, name: str, queue: Queue) -> None:
     """Also what the worker has fetched, and not begun. What it has in hand ends as ever."""
-    url, options = f"kafka://{kafka_address}", {**OPTIONS, "partitions": 2, "max_buffered": 8, "group_id": name}
+    url, options = f"kafka://{kafka_address}", {**OPTIONS, "partitions": 2, "max_buffered": 1, "group_id": name}
     with Connection(url, transport_options=options) as worker, Connection(url, transport_options=options) as other:
         publish(other, queue, *range(200))
         messages = receive(worker, queue, 1, prefetch_count=1)
