@@ -16,7 +16,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from .errors import BrokerUnavailable, checked, denied
+from .errors import UNKNOWN, BrokerUnavailable, checked, denied
 from .groups import QUIET
 from .options import Options, settings_key
 from .producer import ConfirmedProducer
@@ -72,7 +72,6 @@ class Bindings:
         self._rows: dict[bytes, Binding] = {}
         self._lock = threading.RLock()
         self._read_at = self._ask_again_at = float("-inf")
-        self._position = 0
         own = {
             "group.id": options.reader_group,
             # A broker answers one request of a connection after the other: a fetch that waits holds up the next.
@@ -80,11 +79,10 @@ class Bindings:
             "fetch.wait.max.ms": 5,
             **QUIET,
         }
-        self._consumer = checked(Consumer, {**config, **options.consumer_config("bindings"), **own})
+        self._config = {**config, **options.consumer_config("bindings"), **own}
         topics.partitions(self._topic, TABLE)
         self._partition = TopicPartition(self._topic, 0)
-        self._consumer.assign([TopicPartition(self._topic, 0, 0)])
-        self._consumer.pause([self._partition])
+        self._from_the_start()
 
     def add(self, binding: Binding) -> None:
         """Returns once every process that looks can see it."""
@@ -145,7 +143,9 @@ class Bindings:
             return
         timeout = self._options.connect_timeout if timeout is None else timeout
         try:
-            end = self._topics.end(self._topic, timeout)
+            end = self._end(timeout)
+            if end < self._position:
+                end = self._write_again(timeout)
             if self._position < end:
                 # Paused in between: nobody needs the news until a message is routed.
                 self._consumer.resume([self._partition])
@@ -156,6 +156,32 @@ class Bindings:
         except KafkaException as exception:
             raise BrokerUnavailable(f"the table of bindings: {exception.args[0].str()}") from exception
         self._read_at = now
+
+    def _end(self, timeout: float) -> int:
+        try:
+            return self._topics.end(self._topic, timeout)
+        except BrokerUnavailable as error:
+            cause = error.__cause__
+            if not isinstance(cause, KafkaException) or cause.args[0].code() not in UNKNOWN:
+                raise
+        self._topics.forget(self._topic)
+        self._topics.partitions(self._topic, TABLE)
+        return self._topics.end(self._topic, timeout)
+
+    def _write_again(self, timeout: float) -> int:
+        """The broker has forgotten the table, as the embedded one does when it ends; each process knows all of it."""
+        logger.warning("topic %s has been made anew: its %d bindings are written again", self._topic, len(self._rows))
+        for key, row in self._rows.items():
+            self._producer.send(self._topic, row.value, key=key)
+        self._from_the_start()
+        return self._end(timeout)
+
+    def _from_the_start(self) -> None:
+        """With a new consumer: one that has once heard that the topic isn't there believes so for half a minute."""
+        self._consumer = checked(Consumer, self._config)
+        self._consumer.assign([TopicPartition(self._topic, 0, 0)])
+        self._consumer.pause([self._partition])
+        self._position = 0
 
     def _stir(self, timeout: float) -> None:
         """Have librdkafka fetch now: what serves the broker sleeps up to a second, and only a request wakes it."""

@@ -67,6 +67,7 @@ class Topics:
         self._options = options
         self._timeout = options.connect_timeout
         self._known: dict[str, tuple[int, float]] = {}
+        self._kinds: dict[str, Kind] = {}  # of those that are no queues
         self._lock = threading.Lock()
         self._measuring: Consumer | None = None
         self.groups = Groups(config, self._admin, options.connect_timeout)
@@ -84,8 +85,12 @@ class Topics:
                 raise BrokerUnavailable(f"no Kafka broker serves us: {reason}") from None
             self._metadata()
 
-    def partitions(self, topic: str, kind: Kind = QUEUE) -> int:
-        """How many partitions `topic` has; it is made where it doesn't exist."""
+    def partitions(self, topic: str, kind: Kind | None = None) -> int:
+        """How many partitions of `topic` are used, as a rule all; it is made where it doesn't exist.
+
+        What `kind` it is needs to be said once: else it is a queue, unless this process knows better.
+        """
+        kind = self._kind(topic, kind)
         count, since = self._known.get(topic, (0, 0.0))
         if count and time.monotonic() - since < REFRESH:
             return count
@@ -102,10 +107,17 @@ class Topics:
             if not found:
                 self._create(topic, kind)
                 found = self._find(topic) or kind.partitions or self._options.partitions
-            self._known[topic] = found, time.monotonic()
+            # A broker that makes topics by itself may have been first, with as many partitions as it likes.
+            used = kind.partitions or found
+            self._known[topic] = used, time.monotonic()
             if topic not in self._names:
                 self._names |= {topic}
-            return found
+            return used
+
+    def _kind(self, topic: str, kind: Kind | None) -> Kind:
+        if kind is not None and kind is not QUEUE:
+            self._kinds[topic] = kind
+        return self._kinds.get(topic, QUEUE)
 
     def levels(self, topic: str, fresh: bool = False) -> Levels:
         """The levels of a queue with priorities (see ranks.py); without, its topic alone."""
@@ -185,6 +197,8 @@ class Topics:
                 # isn't answered goes on asking the broker that led the topic and is away, for minutes.
                 if exception.args[0].code() in (*UNKNOWN, *UNANSWERED):
                     self._measuring = None
+                if exception.args[0].code() in UNKNOWN:
+                    self._known.pop(topic, None)  # who asks for it next makes it again
                 raise
 
         return patiently(ask, deadline - time.monotonic(), also=UNANSWERED)

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 from celery import Celery
+from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from tests.kafka.conftest import TANSU_OPTIONS
+from project.kafka import bindings
+from tests.kafka.conftest import TANSU_OPTIONS, TANSU_QUICK, publish, receive
 from tests.servers import Server, start_tansu
 from tests.waiting import eventually
 
@@ -38,6 +40,14 @@ def fails(app: Celery, retry: bool = False) -> None:
 def works(app: Celery) -> bool:
     try:
         app.send_task("task", retry=False)
+    except OperationalError:
+        return False
+    return True
+
+
+def published(connection: Connection, queue: Queue, body: str) -> bool:
+    try:
+        publish(connection, queue, body)
     except OperationalError:
         return False
     return True
@@ -76,3 +86,28 @@ def test_a_port_where_somebody_else_listens_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, client(f"127.0.0.1:{listener.getsockname()[1]}") as app:
         for _ in range(2):
             fails(app)
+
+
+def test_a_broker_that_has_forgotten_all_is_told_the_bindings_again(
+    server: Server, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever knows them, also of queues of others, so that a process that comes now finds them."""
+    monkeypatch.setattr(bindings, "STALE_AFTER", 0.0)
+    mine, theirs = (Queue(f"{name}-{of}", Exchange(name), routing_key=of) for of in ("mine", "theirs"))
+    url = f"kafka://{server.address}"
+    processes = [{**TANSU_QUICK, "publish_timeout": TIMEOUT, "connect_timeout": seconds} for seconds in (2.0, 2.1, 2.2)]
+    for queue, options in zip((theirs, mine), processes, strict=False):
+        with Connection(url, transport_options=options) as connection:
+            publish(connection, queue, "before")
+    server.kill()
+    server.start()
+    with Connection(url, transport_options=processes[1]) as connection:
+        eventually(lambda: published(connection, mine, "after"), 20)
+        assert [message.decode() for message in receive(connection, mine, 1)] == ["after"]
+    with Connection(url, transport_options=processes[2]) as connection:
+        connection.Producer().publish("found", exchange=name, routing_key="theirs")
+    with Connection(url, transport_options=processes[0]) as connection:
+        assert [message.decode() for message in receive(connection, theirs, 1)] == ["found"]
+        connection.Producer().publish("known", exchange=name, routing_key="mine")
+    with Connection(url, transport_options=processes[1]) as connection:
+        assert "known" in [message.decode() for message in receive(connection, mine, 2)]
