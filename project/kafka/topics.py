@@ -54,6 +54,8 @@ EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 UNANSWERED = frozenset({KafkaError._TIMED_OUT, KafkaError._DESTROY_BROKER})
+#: How long a question that is asked again anyhow waits for the controller, in seconds.
+CONTROLLER_PATIENCE = 1.0
 #: How long the first try of a question may take that is asked again, in seconds.
 FIRST_TRY = 1.0
 
@@ -70,6 +72,7 @@ class Topics:
         self._kinds: dict[str, Kind] = {}  # of those that are no queues
         self._lock = threading.Lock()
         self._measuring: Consumer | None = None
+        self._controller_away = False
         self.groups = Groups(config, self._admin, options.connect_timeout)
         self._names: frozenset[str] = frozenset()  # of all topics, when they were last asked for
         self._names_since = float("-inf")
@@ -163,17 +166,29 @@ class Topics:
 
     def ids(self, topics: Collection[str]) -> dict[str, str]:
         """What tells a topic from one that had its name before. Those that can't be seen have none."""
-        if not topics:
+        if not topics or not self._knows_controller():
             return {}
         asked = TopicCollection(list(topics))
-        futures = self._admin.describe_topics(asked, request_timeout=self._timeout)
+        futures = self._admin.describe_topics(asked, request_timeout=min(CONTROLLER_PATIENCE, self._timeout))
         found = {}
         for topic, future in futures.items():
             try:
                 found[topic] = str(future.result(self._timeout + 1.0).topic_id)
             except (KafkaException, TimeoutError) as error:
                 logger.debug("which topic %s is can't be told: %s", topic, error)
+                self._controller_away = True
         return found
+
+    def _knows_controller(self) -> bool:
+        """While a question waits for a controller that is away, librdkafka connects to it without a pause, which takes
+        half a core; and it learns of a new one only by asking for metadata."""
+        if self._controller_away:
+            try:
+                self._metadata()
+            except BrokerUnavailable:
+                return False
+            self._controller_away = False
+        return True
 
     def counts(self) -> dict[str, int]:
         """How many partitions each topic of the cluster has."""

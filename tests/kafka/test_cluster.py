@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,9 @@ pytestmark = pytest.mark.kafka
 #: A dead node is noticed sooner than by default (9 s); all else is as Kafka has it.
 SETTINGS = {"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "1000"}
 PUBLISH_TIMEOUT = 10.0
+#: So many connections a second may be refused while a node is dead, on the average. One client that doesn't pause
+#: between two tries makes some thousands.
+REFUSED = 3000
 NODES = 3
 
 
@@ -53,6 +57,14 @@ class Publisher(threading.Thread):
                 self.failures.append(error)
 
 
+def refused() -> int:
+    """How many connections this machine was refused since it started."""
+    names, numbers = (
+        line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp:")
+    )
+    return int(numbers[names.index("AttemptFails")])
+
+
 def test_each_node_of_three_dies_and_comes_back_and_nothing_is_lost(
     cluster: KafkaCluster, redis_server: str, name: str, tmp_path: Path
 ) -> None:
@@ -68,7 +80,9 @@ def test_each_node_of_three_dies_and_comes_back_and_nothing_is_lost(
         for node in range(NODES):
             rig.wait_for(lambda: whole(admin))
             cluster.kill(node)
+            before, began = refused(), time.monotonic()
             go_on(rig, publisher)
+            assert refused() - before < REFUSED * (time.monotonic() - began)
             cluster.restart(node)
         publisher.stopping.set()
         publisher.join()
