@@ -90,10 +90,12 @@ def changed() -> None:
 
 @contextmanager
 def single_flight(wait_seconds: float, key: str = LOCK_KEY) -> Iterator[Flight]:
-    """Waits at most `wait_seconds` for the lock, holds it for the block, and says what came of it."""
+    """Waits until the one who holds the lock has held it for `wait_seconds`, takes it for the block where it is given
+    back by then, and says what came of it."""
     lock = client().lock(key, timeout=LOCK_SECONDS, sleep=POLL_SECONDS, thread_local=False)
     try:
-        flight = Flight.LEADER if lock.acquire(blocking_timeout=wait_seconds) else Flight.OTHERS
+        left = max(wait_seconds - _held_for(key), 0.0)
+        flight = Flight.LEADER if lock.acquire(blocking_timeout=left) else Flight.OTHERS
     except RedisError as error:
         logger.warning("The lock of rates is away: %s", error)
         flight = Flight.ALONE
@@ -105,6 +107,12 @@ def single_flight(wait_seconds: float, key: str = LOCK_KEY) -> Iterator[Flight]:
                 lock.release()
             except (LockError, RedisError) as error:
                 logger.warning("The lock of rates was lost: %s", error)
+
+
+def _held_for(key: str) -> float:
+    """Seconds."""
+    left: int = client().pttl(key)  # negative where nobody holds it
+    return LOCK_SECONDS - left / 1000 if left >= 0 else 0.0
 
 
 def set_flag(key: str, seconds: float) -> None:

@@ -11,9 +11,9 @@ from rates.answer import Answer
 
 logger = logging.getLogger(__name__)
 
-# How long a process waits for another's question before it serves what is stored. With a question of its own
-# (13 seconds, 23 at worst) this stays about the soft time limit of a task, after which the task is tried again.
-WAIT_SECONDS = 10.0
+# How long another's question may take before those who find it under way serve what is stored. A question takes 13
+# seconds, 23 at worst: with longer waits a slow CBR would fill a worker's few processes.
+WAIT_SECONDS = 2.0
 # A CBR that doesn't answer is asked again after this, or earlier where the cache lives shorter.
 FAILURE_SECONDS = 30.0
 # But for holidays no sheet serves for longer: Saturday's does until Monday.

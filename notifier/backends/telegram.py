@@ -17,8 +17,8 @@ from django.conf import settings
 
 from notifier import limits
 from notifier.backends.base import Backend, Busy, TemporaryError
+from notifier.backends.patience import patience
 from notifier.backends.telegram_errors import migrated_to, translated
-from notifier.backends.telegram_patience import patience
 from notifier.backends.telegram_session import make_bot
 
 # Seconds beyond the session's own time limit, for the loop to notice it.
@@ -84,7 +84,7 @@ class TelegramBackend(Backend):
     def send(self, chat_id: int, text: str) -> int | None:
         if wait := limits.take(chat_id):
             raise Busy("Telegram's limits", retry_after=wait)
-        with patience(), translated():
+        with patience("Telegram", settings.TELEGRAM_TIMEOUT_SECONDS), translated():
             sender = _sender()
             moved_to: int | None = sender.run(_send(sender.bot, chat_id, text))
         return moved_to

@@ -25,6 +25,7 @@ from requests import certs
 
 from notifier import addresses
 from notifier.backends.base import PermanentError, TemporaryError
+from notifier.backends.patience import patience
 
 USER_AGENT = "celery-kafka-rates-webhook/1"
 # Answers of "not now" among the 4xx.
@@ -43,7 +44,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def send(url: str, secret: str, request_id: str, payload: dict[str, Any]) -> None:
-    """Deliver, once it returns. Bounded in time. Raises PermanentError or TemporaryError.
+    """Deliver, once it returns. Bounded in time. Raises PermanentError, TemporaryError or Busy.
 
     No error names the address beyond its host: the rest may be a secret.
     """
@@ -57,7 +58,8 @@ def send(url: str, secret: str, request_id: str, payload: dict[str, Any]) -> Non
         "X-Rates-Signature": signature(secret, timestamp, body),
     }
     try:
-        status, retry_after = _post(url, body, headers)
+        with patience(f"The webhook's host {addresses.split(url).hostname}", settings.WEBHOOK_TIMEOUT_SECONDS):
+            status, retry_after = _post(url, body, headers)
     except addresses.Forbidden as error:
         raise PermanentError("webhook_forbidden", str(error)) from None
     except (OSError, HTTPException) as error:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from notifier.backends import Busy, PermanentError, TemporaryError, get_backend, telegram, telegram_patience
+from notifier.backends import Busy, PermanentError, TemporaryError, get_backend, patience, telegram
 from project.local import ports
 from tests.standins.telegram import TOKEN, TelegramStandin
 
@@ -132,8 +132,8 @@ def test_a_forked_process_has_its_own_session(standin: TelegramStandin) -> None:
 @pytest.fixture
 def slow_already(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any call is slow."""
-    monkeypatch.setattr(telegram_patience, "_slow_until", 0.0)
-    monkeypatch.setattr(telegram_patience, "SLOW_SHARE", 0.0)
+    monkeypatch.setattr(patience, "_slow_until", {})
+    monkeypatch.setattr(patience, "SLOW_SHARE", 0.0)
 
 
 def test_while_telegram_is_slow_one_process_waits_for_it(
@@ -141,13 +141,13 @@ def test_while_telegram_is_slow_one_process_waits_for_it(
 ) -> None:
     send()
     with redis.Redis.from_url(empty_redis) as another:
-        another.set(telegram_patience.TURN, "1")
+        another.set(patience.TURN, "1")
         with pytest.raises(Busy) as told:
             send()
-        another.delete(telegram_patience.TURN)
-        assert told.value.retry_after == telegram_patience.ASK_AGAIN
+        another.delete(patience.TURN)
+        assert told.value.retry_after == patience.ASK_AGAIN
         send()
-        assert not another.exists(telegram_patience.TURN)
+        assert not another.exists(patience.TURN)
     assert len(standin.messages) == 2
 
 
@@ -155,10 +155,10 @@ def test_a_quick_answer_ends_the_turns(
     standin: TelegramStandin, empty_redis: str, slow_already: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send()
-    monkeypatch.setattr(telegram_patience, "SLOW_SHARE", 1.0)
+    monkeypatch.setattr(patience, "SLOW_SHARE", 1.0)
     send()
     with redis.Redis.from_url(empty_redis) as another:
-        another.set(telegram_patience.TURN, "1")
+        another.set(patience.TURN, "1")
         send()
     assert len(standin.messages) == 3
 

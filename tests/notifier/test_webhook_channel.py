@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from notifier import addresses, delivery
-from notifier.backends import PermanentError, TemporaryError, webhook
+from notifier.backends import Busy, PermanentError, TemporaryError, patience, webhook
 from notifier.models import RateRequest
 from project.accounts.models import ApiToken
 from tests.kafka.secure import make_certificates
@@ -131,6 +132,23 @@ def test_a_receiver_that_drips_is_cut_off(receiver: Receiver, settings: Any) -> 
     with pytest.raises(TemporaryError):
         webhook.send(receiver.url(), "secret", "id", {})
     assert time.monotonic() - started < 5
+
+
+def test_while_a_host_is_slow_one_process_waits_for_it(
+    receiver: Receiver, empty_redis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_slow_until", {})
+    monkeypatch.setattr(patience, "SLOW_SHARE", 0.0)  # any call is slow
+    webhook.send(receiver.url(), "secret", "id", {})
+    monkeypatch.setattr(patience, "SLOW_SHARE", 1.0)
+    with redis.Redis.from_url(empty_redis) as another:
+        another.set(patience.TURN, "1")
+        with pytest.raises(Busy, match=r"127\.0\.0\.1 is slow"):
+            webhook.send(receiver.url(), "secret", "id", {})
+        webhook.send(receiver.url(host="localhost"), "secret", "id", {})  # another host
+        another.delete(patience.TURN)
+    webhook.send(receiver.url(), "secret", "id", {})
+    assert len(receiver.got) == 3
 
 
 def test_nobody_there(settings: Any, receiver: Receiver) -> None:

@@ -1,6 +1,7 @@
 """A quote: from the cache, from the CBR or from what is stored, and it says which."""
 
 import datetime
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ import redis
 import time_machine
 from pytest_django import Settings
 
-from rates import cache
+from rates import cache, newest
 from rates.models import CbrContact
 from rates.quotes import NoRates, Quote, UnknownCurrency, newest_quote
 from rates.sheets import parse_sheet
@@ -168,3 +169,15 @@ def test_another_process_that_asks_too_long_is_not_waited_for(
         assert (newest_quote("USD").date, newest_quote("USD").fresh) == (OLD_DAY, False)
     assert cbr.requests == []
     assert newest_quote("USD").fresh
+
+
+def test_nobody_waits_behind_those_who_have_waited(cbr: CbrStandin, empty_redis: str) -> None:
+    """A slow CBR holds up a worker's processes once, not each task for as long as the question takes."""
+    store_old_sheet()
+    with cache.single_flight(0.1), redis.Redis.from_url(empty_redis) as another:
+        another.pexpire(cache.LOCK_KEY, int((cache.LOCK_SECONDS - newest.WAIT_SECONDS) * 1000))  # so long ago
+        started = time.monotonic()
+        for _ in range(5):
+            assert not newest_quote("USD").fresh
+        assert time.monotonic() - started < newest.WAIT_SECONDS
+    assert cbr.requests == []
