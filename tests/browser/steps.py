@@ -10,7 +10,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions as that
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.run.conftest import Run
 
@@ -66,6 +66,14 @@ def log_in(browser: WebDriver, service: Run) -> None:
     one(browser, "[name=password]").send_keys(service.line(", password ").split()[-1])
     leave(browser, "[type=submit]")
     assert "Site administration" in browser.title
+
+
+def choose(browser: WebDriver, text: str, action: str) -> None:
+    """An action of a list of the admin, on the row with this text."""
+    row = browser.find_element(By.XPATH, f"//table[@id='result_list']//tr[contains(., '{text}')]")
+    row.find_element(By.CSS_SELECTOR, ".action-select").click()
+    Select(one(browser, "[name=action]")).select_by_visible_text(action)
+    leave(browser, ".actions button[type=submit]")
 
 
 def kept_out(browser: WebDriver) -> list[tuple[str, list[str]]]:
