@@ -1,7 +1,7 @@
 """All tests in three lots side by side: most of the time they wait for processes. What bin/test runs.
 
-The transport's tests need no database, so that each lot can have its own order of the others: those that empty the
-database come last in it. Usage: python -m tests.side_by_side [arguments of pytest, no paths]
+Those of the transport and of bin/run need no database here and may go apart from the others, whose own order is that
+those that empty the database come last. Usage: python -m tests.side_by_side [arguments of pytest, no paths]
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ import subprocess
 import sys
 import tempfile
 
-TRANSPORT = "tests/kafka"
+TRANSPORT, RUN = "tests/kafka", "tests/run"
 # Brokers that go and come back, long waits, kombu's own tests: minutes in which little is computed.
 SLOW = [f"{TRANSPORT}/test_{name}.py" for name in ("outage", "cluster", "delay", "storm", "kombu_suite")]
-LOTS = (["tests", f"--ignore={TRANSPORT}"], [TRANSPORT, *(f"--ignore={path}" for path in SLOW)], SLOW)
+LOTS = (
+    ["tests", f"--ignore={TRANSPORT}", f"--ignore={RUN}"],
+    [TRANSPORT, *(f"--ignore={path}" for path in SLOW)],
+    [RUN, *SLOW],
+)
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
 NO_TESTS = 5
 
