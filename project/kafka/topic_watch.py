@@ -10,6 +10,7 @@ second ago, it is consumed from its beginning.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -23,7 +24,12 @@ from .topics import Topics
 
 logger = logging.getLogger(__name__)
 
+#: In seconds, as the two below.
 EVERY = 1.0
+#: How long the broker may take for an answer: at first, and after answers that didn't come, as from far away.
+PATIENCE, MOST_PATIENCE = 0.25, 1.0
+#: The pause after a question without an answer, as a multiple of the patience: waiting for one that is away is dear.
+PAUSE = 6
 
 
 class TopicWatch:
@@ -34,6 +40,7 @@ class TopicWatch:
         self._topics = topics
         self._ids: dict[str, str] = {}  # of the topics, when last seen
         self._consumers: weakref.WeakSet[GroupConsumer] = weakref.WeakSet()
+        self._patience = PATIENCE
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-topic-watch", daemon=True)
@@ -48,36 +55,41 @@ class TopicWatch:
             consumers = tuple(self._consumers)
             if not self._thread.ident:
                 self._thread.start()
-        self._look_for_remade(consumers)
+        with contextlib.suppress(OperationalError):  # the thread asks again
+            self._look_for_remade(consumers)
 
     def stop(self) -> None:
         self._stopping.set()
 
     def join(self) -> None:
         if os.getpid() == self._pid and self._thread.ident:
-            self._thread.join(2 * EVERY)
+            self._thread.join(2 * MOST_PATIENCE)
 
     def _run(self) -> None:
-        while not self._stopping.wait(EVERY):
+        pause = EVERY
+        while not self._stopping.wait(pause):
             with self._lock:
                 consumers = tuple(self._consumers)
             try:
                 self._look_for_purges(consumers)
                 self._look_for_remade(consumers)
+                pause = EVERY
             except OperationalError as error:
                 logger.debug("can't look after topics: %s", error)
+                pause = PAUSE * self._patience
+                self._patience = min(2 * self._patience, MOST_PATIENCE)
 
     def _look_for_purges(self, consumers: tuple[GroupConsumer, ...]) -> None:
         waiting = [
             (consumer, number, tracker) for consumer in consumers for number, tracker in consumer.waiting().items()
         ]
-        begins = self._topics.begins({(consumer.topic, number) for consumer, number, _ in waiting})
+        begins = self._topics.begins({(consumer.topic, number) for consumer, number, _ in waiting}, self._patience)
         for consumer, number, tracker in waiting:
             consumer.pass_over(number, tracker, begins[consumer.topic, number])
 
     def _look_for_remade(self, consumers: tuple[GroupConsumer, ...]) -> None:
         # One that isn't there just now may come again, as another: the id that it had stays known.
-        for topic, now in self._topics.ids({consumer.topic for consumer in consumers}).items():
+        for topic, now in self._topics.ids({consumer.topic for consumer in consumers}, self._patience).items():
             before = self._ids.get(topic, now)
             self._ids[topic] = now
             if before != now:

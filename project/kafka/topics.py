@@ -54,8 +54,6 @@ EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 UNANSWERED = frozenset({KafkaError._TIMED_OUT, KafkaError._DESTROY_BROKER})
-#: How long a question that is asked again anyhow waits for the controller, in seconds.
-CONTROLLER_PATIENCE = 1.0
 #: How long the first try of a question may take that is asked again, in seconds.
 FIRST_TRY = 1.0
 
@@ -160,35 +158,34 @@ class Topics:
         begins, ends = self._offsets(parts, EARLIEST), self._offsets(parts, LATEST)
         return {part: (begins[part], ends[part]) for part in parts}
 
-    def begins(self, parts: Collection[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """The first offset that each partition has."""
-        return self._offsets(parts, EARLIEST)
+    # The next two are asked every second, so they are asked briefly: while a question of an admin client waits for a
+    # broker that is away, librdkafka connects to that without a pause, which takes half a core.
 
-    def ids(self, topics: Collection[str]) -> dict[str, str]:
-        """What tells a topic from one that had its name before. Those that can't be seen have none."""
-        if not topics or not self._knows_controller():
+    def begins(self, parts: Collection[tuple[str, int]], timeout: float) -> dict[tuple[str, int], int]:
+        """The first offset that each partition has. Raises BrokerUnavailable unless all are told within `timeout`."""
+        return self._offsets(parts, EARLIEST, timeout)
+
+    def ids(self, topics: Collection[str], timeout: float) -> dict[str, str]:
+        """What tells a topic from one that had its name before. Those that can't be seen have none.
+
+        Raises BrokerUnavailable where the cluster's controller doesn't answer within `timeout`.
+        """
+        if not topics:
             return {}
-        asked = TopicCollection(list(topics))
-        futures = self._admin.describe_topics(asked, request_timeout=min(CONTROLLER_PATIENCE, self._timeout))
+        if self._controller_away:
+            self._metadata()  # only that tells the client of a new one
+            self._controller_away = False
+        futures = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=timeout)
         found = {}
         for topic, future in futures.items():
             try:
-                found[topic] = str(future.result(self._timeout + 1.0).topic_id)
+                found[topic] = str(future.result(timeout + 1.0).topic_id)
             except (KafkaException, TimeoutError) as error:
+                if isinstance(error, TimeoutError) or error.args[0].code() in UNANSWERED:
+                    self._controller_away = True
+                    raise BrokerUnavailable(f"which topic {topic} is can't be told: {error}") from error
                 logger.debug("which topic %s is can't be told: %s", topic, error)
-                self._controller_away = True
         return found
-
-    def _knows_controller(self) -> bool:
-        """While a question waits for a controller that is away, librdkafka connects to it without a pause, which takes
-        half a core; and it learns of a new one only by asking for metadata."""
-        if self._controller_away:
-            try:
-                self._metadata()
-            except BrokerUnavailable:
-                return False
-            self._controller_away = False
-        return True
 
     def counts(self) -> dict[str, int]:
         """How many partitions each topic of the cluster has."""
@@ -248,16 +245,19 @@ class Topics:
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    def _offsets(self, parts: Iterable[tuple[str, int]], spec: OffsetSpec) -> dict[tuple[str, int], int]:
+    def _offsets(
+        self, parts: Iterable[tuple[str, int]], spec: OffsetSpec, timeout: float | None = None
+    ) -> dict[tuple[str, int], int]:
+        """Asked once where a `timeout` is given, else until the partitions have leaders."""
         asked = {TopicPartition(topic, number): spec for topic, number in parts}
         if not asked:
             return {}
 
         def ask() -> dict[tuple[str, int], int]:
-            futures = self._admin.list_offsets(asked, request_timeout=self._timeout)
+            futures = self._admin.list_offsets(asked, request_timeout=timeout or self._timeout)
             return {(part.topic, part.partition): future.result().offset for part, future in futures.items()}
 
-        return patiently(ask, self._timeout)
+        return patiently(ask, self._timeout if timeout is None else 0)
 
     def _client(self) -> Consumer:
         client = self._measuring

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from celery import Celery
@@ -45,6 +46,11 @@ def works(app: Celery) -> bool:
     return True
 
 
+def stopped(pid: int) -> bool:
+    """Whether all its threads are: each only stops when it looks for signals, and the others work on until then."""
+    return all("\nState:\tT" in status.read_text() for status in Path(f"/proc/{pid}/task").glob("*/status"))
+
+
 def published(connection: Connection, queue: Queue, body: str) -> bool:
     try:
         publish(connection, queue, body)
@@ -75,6 +81,7 @@ def test_a_broker_that_hangs_is_an_error_at_each_call_until_it_goes_on(server: S
     with client(server.address) as known, client(server.address) as stranger:
         known.send_task("task")
         os.kill(server.process.pid, signal.SIGSTOP)
+        eventually(lambda: stopped(server.process.pid), 10)
         for _ in range(2):
             fails(known)
             fails(stranger)
