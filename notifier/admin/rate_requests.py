@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from notifier import dispatch, figures
+from notifier.admin.days import LongList
 from notifier.admin.paging import CappedPaginator
 from notifier.admin.searching import telegram_id
 from notifier.models import RateRequest
@@ -71,10 +72,14 @@ class RateRequestAdmin(ReadOnly):
     search_help_text = "An id or its beginning, a currency's code, or a Telegram id."
     list_select_related = ["token"]
     list_per_page = 50
-    # Counting all rows, and looking for all their days, takes longer than showing a page of them.
+    date_hierarchy = "created_at"
+    # Counting all rows takes longer than showing a page of them.
     show_full_result_count = False
     paginator = CappedPaginator
     actions = ["send_again"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RateRequest]:
+        return LongList(RateRequest).order_by(*self.get_ordering(request))
 
     def has_send_again_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("notifier.change_raterequest")

@@ -47,6 +47,8 @@ PAGES = {
     "requests: error": f"{LOG}?error_code=no_rates",
     "requests: last seven days": f"{LOG}?{WEEK}",
     "requests: status and last seven days": f"{LOG}?{WEEK}&status__exact=failed",
+    "requests: a year": f"{LOG}?created_at__year={{year}}",
+    "requests: a month": f"{LOG}?created_at__year={{year}}&created_at__month={{month}}",
     "requests: nothing found": f"{LOG}?currency_char_code=ZZZ",
     "requests: status and currency": f"{LOG}?status__exact=failed&currency_char_code=AMD",
     "requests: search Telegram id": f"{LOG}?q={CHATS_FROM + 12}",
@@ -227,6 +229,8 @@ def measured(rows: int) -> Iterator[tuple[str, float]]:
     parts = {
         "week": today - dt.timedelta(days=7),
         "tomorrow": today + dt.timedelta(days=1),
+        "year": today.year,
+        "month": today.month,
         "last": min(rows // 50, 200),
     }
     for name, path in PAGES.items():

@@ -1,6 +1,7 @@
 """The request log as staff sees it."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -64,6 +65,30 @@ def test_filters(log: Client, failed: RateRequest) -> None:
     assert shown(log, currency_char_code="EUR") == {"EUR"}
     assert shown(log, error_code="no_rates") == {"USD"}
     assert shown(log, created_at__year=2026, created_at__month=4) == {"CNY"}
+
+
+def test_years_months_and_days_of_the_log(log: Client, row: RateRequest) -> None:
+    times = ("2024-02-29T23:59:59", "2024-12-31T23:59:59", "2025-01-01T00:00:00", "2025-01-31T12", "2025-01-31T13")
+    for number, time in enumerate(times):
+        one = requests.accept("EUR", number + 1)
+        RateRequest.objects.filter(pk=one.pk).update(created_at=dt.datetime.fromisoformat(f"{time}+00:00"))
+    row.delete()
+
+    def bar(**query: Any) -> list[str]:
+        links = re.search(r'<nav class="toplinks">(.*?)</nav>', log.get(LOG, query).content.decode(), re.DOTALL)
+        assert links
+        return re.findall(r'<a href="[^"]*">([^<]*)</a>', links[1])
+
+    year, month = {"created_at__year": 2025}, {"created_at__year": 2025, "created_at__month": 1}
+    assert bar() == ["2024", "2025"]
+    assert bar(created_at__year=2024) == ["February 2024", "December 2024"]
+    assert bar(**year) == ["January 2025"]
+    assert bar(**month) == ["January 1", "January 31"]
+    days = log.get(LOG, {**month, "created_at__day": 31}).context["cl"].result_list
+    assert len(days) == 2
+    RateRequest.objects.filter(created_at__year=2024).update(currency_char_code="USD")
+    assert bar(currency_char_code="USD") == ["February 2024", "December 2024"]
+    assert bar(currency_char_code="CNY") == []
 
 
 def test_search(log: Client, failed: RateRequest) -> None:
