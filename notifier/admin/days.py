@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
 #: The longest that a period may be.
@@ -14,19 +14,20 @@ class LongList(QuerySet[Any]):
     """Rows whose dates Django's `date_hierarchy` finds by an index on them, however many rows there are."""
 
     def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        # Each by itself: SQLite reads all rows for the first and the last date at once, and one row for either alone.
-        if args:
+        if args or not all(isinstance(one, Min | Max) for one in kwargs.values()):
             return super().aggregate(*args, **kwargs)
+        # Each by itself: SQLite reads all rows for the first and the last date at once, and one row for either alone.
         return {name: super(LongList, self).aggregate(**{name: one})[name] for name, one in kwargs.items()}
 
     def datetimes(self, field_name: str, kind: str, *args: Any, **kwargs: Any) -> Any:
         """The begin of each period (`kind`: year, month, day) that has rows: one look into the index for each."""
-        rows = self.order_by(field_name).values_list(field_name, flat=True)
         begins: list[dt.datetime] = []
-        found = rows.first()
-        while found is not None:
+        later: QuerySet[Any] = self
+        while (found := later.order_by(field_name).values_list(field_name, flat=True).first()) is not None:
             begins.append(begin(found, kind))
-            found = rows.filter(**{f"{field_name}__gte": begin(begins[-1] + LONGEST[kind], kind)}).first()
+            following = begin(begins[-1] + LONGEST[kind], kind)
+            # In this order: of two lower bounds SQLite searches by the first, and compares each row with the second.
+            later = QuerySet(self.model).filter(**{f"{field_name}__gte": following}) & self
         return begins
 
 

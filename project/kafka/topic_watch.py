@@ -40,7 +40,6 @@ class TopicWatch:
         self._topics = topics
         self._ids: dict[str, str] = {}  # of the topics, when last seen
         self._consumers: weakref.WeakSet[GroupConsumer] = weakref.WeakSet()
-        self._patience = PATIENCE
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-topic-watch", daemon=True)
@@ -56,7 +55,7 @@ class TopicWatch:
             if not self._thread.ident:
                 self._thread.start()
         with contextlib.suppress(OperationalError):  # the thread asks again
-            self._look_for_remade(consumers)
+            self._look_for_remade(consumers, PATIENCE)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -66,30 +65,29 @@ class TopicWatch:
             self._thread.join(2 * MOST_PATIENCE)
 
     def _run(self) -> None:
-        pause = EVERY
+        patience, pause = PATIENCE, EVERY
         while not self._stopping.wait(pause):
             with self._lock:
                 consumers = tuple(self._consumers)
             try:
-                self._look_for_purges(consumers)
-                self._look_for_remade(consumers)
-                pause = EVERY
+                self._look_for_purges(consumers, patience)
+                self._look_for_remade(consumers, patience)
+                patience, pause = PATIENCE, EVERY
             except OperationalError as error:
                 logger.debug("can't look after topics: %s", error)
-                pause = PAUSE * self._patience
-                self._patience = min(2 * self._patience, MOST_PATIENCE)
+                patience, pause = min(2 * patience, MOST_PATIENCE), PAUSE * patience
 
-    def _look_for_purges(self, consumers: tuple[GroupConsumer, ...]) -> None:
+    def _look_for_purges(self, consumers: tuple[GroupConsumer, ...], patience: float) -> None:
         waiting = [
             (consumer, number, tracker) for consumer in consumers for number, tracker in consumer.waiting().items()
         ]
-        begins = self._topics.begins({(consumer.topic, number) for consumer, number, _ in waiting}, self._patience)
+        begins = self._topics.begins({(consumer.topic, number) for consumer, number, _ in waiting}, patience)
         for consumer, number, tracker in waiting:
             consumer.pass_over(number, tracker, begins[consumer.topic, number])
 
-    def _look_for_remade(self, consumers: tuple[GroupConsumer, ...]) -> None:
+    def _look_for_remade(self, consumers: tuple[GroupConsumer, ...], patience: float) -> None:
         # One that isn't there just now may come again, as another: the id that it had stays known.
-        for topic, now in self._topics.ids({consumer.topic for consumer in consumers}, self._patience).items():
+        for topic, now in self._topics.ids({consumer.topic for consumer in consumers}, patience).items():
             before = self._ids.get(topic, now)
             self._ids[topic] = now
             if before != now:

@@ -155,7 +155,7 @@ class Topics:
         """The first offset that each partition has, and the one after its last. Topics that aren't there have none."""
         counts = self.counts()
         parts = [(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
-        begins, ends = self._offsets(parts, EARLIEST), self._offsets(parts, LATEST)
+        begins, ends = (self._offsets(parts, spec, self._timeout, self._timeout) for spec in (EARLIEST, LATEST))
         return {part: (begins[part], ends[part]) for part in parts}
 
     # The next two are asked every second, so they are asked briefly: while a question of an admin client waits for a
@@ -163,7 +163,7 @@ class Topics:
 
     def begins(self, parts: Collection[tuple[str, int]], timeout: float) -> dict[tuple[str, int], int]:
         """The first offset that each partition has. Raises BrokerUnavailable unless all are told within `timeout`."""
-        return self._offsets(parts, EARLIEST, timeout)
+        return self._offsets(parts, EARLIEST, timeout, 0)
 
     def ids(self, topics: Collection[str], timeout: float) -> dict[str, str]:
         """What tells a topic from one that had its name before. Those that can't be seen have none.
@@ -181,8 +181,8 @@ class Topics:
             try:
                 found[topic] = str(future.result(timeout + 1.0).topic_id)
             except (KafkaException, TimeoutError) as error:
+                self._controller_away = True
                 if isinstance(error, TimeoutError) or error.args[0].code() in UNANSWERED:
-                    self._controller_away = True
                     raise BrokerUnavailable(f"which topic {topic} is can't be told: {error}") from error
                 logger.debug("which topic %s is can't be told: %s", topic, error)
         return found
@@ -246,18 +246,18 @@ class Topics:
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def _offsets(
-        self, parts: Iterable[tuple[str, int]], spec: OffsetSpec, timeout: float | None = None
+        self, parts: Iterable[tuple[str, int]], spec: OffsetSpec, timeout: float, patience: float
     ) -> dict[tuple[str, int], int]:
-        """Asked once where a `timeout` is given, else until the partitions have leaders."""
+        """A question has `timeout` seconds, and is asked again for `patience` while partitions have no leader yet."""
         asked = {TopicPartition(topic, number): spec for topic, number in parts}
         if not asked:
             return {}
 
         def ask() -> dict[tuple[str, int], int]:
-            futures = self._admin.list_offsets(asked, request_timeout=timeout or self._timeout)
+            futures = self._admin.list_offsets(asked, request_timeout=timeout)
             return {(part.topic, part.partition): future.result().offset for part, future in futures.items()}
 
-        return patiently(ask, self._timeout if timeout is None else 0)
+        return patiently(ask, patience)
 
     def _client(self) -> Consumer:
         client = self._measuring

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.kafka
 #: A dead node is noticed sooner than by default (9 s); all else is as Kafka has it.
 SETTINGS = {"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "1000"}
 PUBLISH_TIMEOUT = 10.0
-#: So many connections a second may be refused while a node is dead, on the average. Two clients that don't pause
-#: between two tries make ten thousand.
-REFUSED = 4000
+#: So many connections a second may be refused while a node is dead, on the average. One client that doesn't pause
+#: between two tries makes some thousands.
+REFUSED = 3000
 NODES = 3
 
 
