@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from notifier import requests
+from notifier.admin import days as days_bar
 from notifier.models import RateRequest
 from tests.notifier.test_api_status import at
 
@@ -67,7 +68,11 @@ def test_filters(log: Client, failed: RateRequest) -> None:
     assert shown(log, created_at__year=2026, created_at__month=4) == {"CNY"}
 
 
-def test_years_months_and_days_of_the_log(log: Client, row: RateRequest) -> None:
+@pytest.mark.parametrize("few", [1000, 0], ids=["all rows are read", "by the index"])
+def test_years_months_and_days_of_the_log(
+    log: Client, row: RateRequest, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(days_bar, "FEW", few)
     times = ("2024-02-29T23:59:59", "2024-12-31T23:59:59", "2025-01-01T00:00:00", "2025-01-31T12", "2025-01-31T13")
     for number, time in enumerate(times):
         one = requests.accept("EUR", number + 1)
