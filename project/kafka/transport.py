@@ -61,6 +61,7 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         #: How the other queues were declared here.
         self.arguments: dict[str, QueueArguments] = {}
         self._rung = False
+        self._turns_again = False  # the last tick has delivered something
         self._lock = threading.Lock()
         self._loop: Any = None
         self._mover: Mover | None = None
@@ -184,13 +185,15 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
             self._mover = Mover(config, self.options, topics, producer, self.wake)
 
     def _deliver_on_bell(self, *args: Any) -> None:
-        self._on_bell()
-        self.deliver_ready()
+        if not self._turns_again:  # else it stays up: the next tick delivers, and would only ring it anew
+            self._on_bell()
+            self.deliver_ready()
 
     def _deliver_on_tick(self) -> None:
         # The pool hands tasks to its children on a tick too, maybe before this one: have the loop turn once more,
         # or what is delivered now waits until something else happens.
-        if self.deliver_ready():
+        self._turns_again = self.deliver_ready() > 0
+        if self._turns_again:
             self.wake()
 
     def _unregister(self) -> None:

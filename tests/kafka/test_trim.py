@@ -109,6 +109,17 @@ def test_what_a_worker_consumed_leaves_the_disk(cluster: KafkaCluster, queue: Qu
 
 
 @pytest.mark.kafka
+def test_an_index_takes_no_more_than_it_needs(cluster: KafkaCluster, queue: Queue) -> None:
+    # 10 MB unless told otherwise, set aside while somebody waits for the confirmation of a publish.
+    with connection(cluster) as publisher:
+        fill(publisher, queue, 20, 1000)
+        folder = Path(cluster.folder) / "node-1" / "data" / f"{queue.name}-0"
+        sizes = {path.suffix: path.stat().st_size for path in folder.glob("*index")}
+        assert sizes.keys() == {".index", ".timeindex"}
+        assert 0 < max(sizes.values()) <= 65536
+
+
+@pytest.mark.kafka
 def test_a_commit_that_failed_once_does_not_keep_the_end_from_trimming(cluster: KafkaCluster, queue: Queue) -> None:
     worker = connection(cluster, commit_interval=60.0)
     publish(worker, queue, "done")
