@@ -7,7 +7,7 @@ from celery import Celery, signals
 from celery.signals import user_preload_options
 
 import project.kafka  # noqa: F401  (registers kafka:// with kombu)
-from project import connections, logs, ready, services, trace, tracing  # noqa: F401  (most of them listen to signals)
+from project import connections, logs, ready, services, slow_stop, trace, tracing  # noqa: F401  (most of them listen to signals)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
