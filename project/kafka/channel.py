@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time
 from typing import Any, TypeVar
 
 from kombu.exceptions import OperationalError
 
 from . import meter
 from .consumer import GroupConsumer, Member, Record, join_all
+from .delay import hold_no_longer
 from .errors import BrokerUnavailable, MessageTooLarge
 from .expiry import published_at
 from .listening import ListeningChannel
@@ -194,6 +195,7 @@ class Channel(ListeningChannel):
                 record.finish()
                 meter.count("expired", record.topic)
                 return None
+            hold_no_longer(raw, record.headers, time())
             info = raw["properties"]["delivery_info"]
             info["redelivered"] = record.redelivered or info.get("redelivered", False)
             info["delivery_count"] = deliveries

@@ -4,6 +4,9 @@ Each level is a topic whose every record waits as long as the level says. So its
 in which they were stored: only the first has to be watched, nothing is kept in memory, and what is done is a prefix
 that can be trimmed. A task passes through as many levels as make up its time, the longest first (mover.py takes it on);
 for the last seconds a worker holds it, by Celery's own clock.
+
+That clock may be wrong, or was wrong where the time was written down that a task is due. So each record also says for
+how long it has to wait from then on, and nobody holds it longer.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .errors import AccessDenied
@@ -30,6 +33,10 @@ SPARE = 2.0
 #: Of a record in a level: the topic that it is for, and when it is due, in seconds since 1970. Where that topic has
 #: refused it, how often.
 TARGET, DUE, TRIES = "celery-delay-topic", "celery-delay-until", "celery-delay-tries"
+#: Of a record in a level or a queue: in how many seconds from when it was stored there it is due, at the latest.
+LEFT = "celery-delay-left"
+#: Clocks that differ by no more than this, in seconds, are taken for the same: an ETA is what Celery says it is.
+TOLERANCE = 5.0
 
 
 def delay_topic(prefix: str, level: int | str) -> str:
@@ -62,16 +69,40 @@ def detour(message: Message, topic: str, now: float, options: Options, topics: T
     Raises BrokerUnavailable where a delay topic can't be made just now.
     """
     due = due_at(message.get("headers") or {})
-    level = None if due is None else level_for(due - now, options.delay_after)
-    if due is None or level is None:
+    if due is None:
         return topic, None
+    left = due - now
+    level = level_for(left, options.delay_after)
+    if level is None:
+        return topic, [left_header(left)]
     by = delay_topic(options.topic_prefix, level)
     try:
         topics.partitions(by, DELAY)
     except AccessDenied as error:
         logger.warning("tasks that are due later are held by workers: %s", error)
-        return topic, None
-    return by, Waiting(topic, due).headers()
+        return topic, [left_header(left)]
+    return by, Waiting(topic, due, left=left).headers()
+
+
+def left_header(left: float) -> tuple[str, bytes]:
+    return LEFT, repr(round(left, 3)).encode()
+
+
+def hold_no_longer(message: Message, headers: Headers, now: float) -> None:
+    """Bring a task's ETA forward where by the clock here, `now`, it is further away than it was when it was stored."""
+    if not headers:  # nearly always
+        return
+    due, left = due_at(message.get("headers") or {}), _left(dict(headers))
+    if due is not None and left is not None and due - now > left + TOLERANCE:
+        message["headers"]["eta"] = (datetime.fromtimestamp(now, UTC) + timedelta(seconds=max(0.0, left))).isoformat()
+
+
+def _left(headers: Mapping[str, str | bytes | None]) -> float | None:
+    """None where it isn't said, as by older versions, or not in a way to be read."""
+    try:
+        return float(_text(headers.get(LEFT)))
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +112,17 @@ class Waiting:
     target: str
     due: float
     tries: int = 0
+    left: float | None = None  # None: the record doesn't say
 
     def headers(self) -> Headers:
         own: Headers = [(TARGET, self.target.encode()), (DUE, repr(self.due).encode())]
-        return [*own, (TRIES, str(self.tries).encode())] if self.tries else own
+        if self.tries:
+            own.append((TRIES, str(self.tries).encode()))
+        return own if self.left is None else [*own, left_header(self.left)]
+
+    def after(self, seconds: int) -> float | None:
+        """What is left, at the most, after a level whose records wait so many seconds."""
+        return None if self.left is None else self.left - seconds
 
     @classmethod
     def read(cls, headers: Headers) -> tuple[Waiting, Headers]:
@@ -94,10 +132,10 @@ class Waiting:
             target, due, tries = own[TARGET], own[DUE], own.get(TRIES)
             if not target:
                 raise ValueError("no topic")
-            waiting = cls(_text(target), float(_text(due)), int(_text(tries) or 0))
+            waiting = cls(_text(target), float(_text(due)), int(_text(tries) or 0), _left(own))
         except (KeyError, ValueError) as error:
             raise BadRecord(f"not a delayed message: {type(error).__name__}: {error}") from error
-        return waiting, [(name, value) for name, value in headers if name not in (TARGET, DUE, TRIES)]
+        return waiting, [(name, value) for name, value in headers if name not in (TARGET, DUE, TRIES, LEFT)]
 
 
 def _text(value: str | bytes | None) -> str:

@@ -6,13 +6,13 @@ import logging
 import random
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from confluent_kafka import TopicPartition
 from kombu.exceptions import OperationalError
 
-from .delay import LEVELS, Waiting, delay_topic, level_for
+from .delay import LEVELS, Waiting, delay_topic, left_header, level_for
 from .errors import MessageTooLarge
 from .options import Options
 from .producer import Outgoing
@@ -68,18 +68,18 @@ class Level:
         self.heads.append(Delayed(offset, value, headers, stored_at, waiting))
         self.fetched = offset + 1
 
-    def over_in(self, skew: float) -> float:
-        """In how many seconds its first record may go on; `skew` is how far the broker's clock is ahead of ours."""
+    def over_in(self, now: float) -> float:
+        """In how many seconds its first record may go on, where it is `now` by the broker's clock."""
         if not self.heads:
             return float("inf")
-        wait = self.heads[0].stored_at + self.seconds - skew - time.time()
+        wait = self.heads[0].stored_at + self.seconds - now
         if isinstance(self.heads[0].waiting, BadRecord):
             wait = 0.0
         return max(wait, self.not_before - time.monotonic())
 
-    def take_over(self, skew: float) -> list[Delayed]:
+    def take_over(self, now: float) -> list[Delayed]:
         taken = []
-        while self.heads and self.over_in(skew) <= 0:
+        while self.heads and self.over_in(now) <= 0:
             taken.append(self.heads.popleft())
         return taken
 
@@ -102,10 +102,12 @@ def onward(level: Level, item: Delayed, options: Options) -> Outgoing:
     waiting = item.waiting
     if isinstance(waiting, BadRecord):
         return dead(level, item, str(waiting), options)
-    following = level_for(waiting.due - time.time(), options.delay_after)
+    remaining, left = waiting.due - time.time(), waiting.after(level.seconds)
+    following = level_for(remaining if left is None else min(remaining, left), options.delay_after)
     if following is None:
-        return Outgoing(waiting.target, item.value, item.headers)
-    return _outgoing(following, item, waiting, options)
+        more = [] if left is None else [left_header(left)]
+        return Outgoing(waiting.target, item.value, [*item.headers, *more])
+    return _outgoing(following, item, replace(waiting, left=left), options)
 
 
 def aside(level: Level, item: Delayed, failure: OperationalError, options: Options) -> Outgoing:
@@ -116,7 +118,8 @@ def aside(level: Level, item: Delayed, failure: OperationalError, options: Optio
     if isinstance(failure, MessageTooLarge) or waiting.tries + 1 >= MAX_TRIES:
         return dead(level, item, f"{failure} (tries: {waiting.tries + 1})", options)
     retry = RETRY_LEVELS[min(waiting.tries, len(RETRY_LEVELS) - 1)]
-    return _outgoing(retry, item, Waiting(waiting.target, waiting.due, waiting.tries + 1), options)
+    again = Waiting(waiting.target, waiting.due, waiting.tries + 1, waiting.after(level.seconds))
+    return _outgoing(retry, item, again, options)
 
 
 def _outgoing(seconds: int, item: Delayed, waiting: Waiting, options: Options) -> Outgoing:

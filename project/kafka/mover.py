@@ -57,7 +57,9 @@ class Mover:
         settings = {**config, **consumer_config(options), "on_commit": self._on_commit, "logger": librdkafka_logger}
         self._consumer = checked(Consumer, settings)
         self._levels: dict[tuple[str, int], Level] = {}
-        self._skew = 0.0
+        # The broker's time when our monotonic clock began: the time of day here may jump, and is taken for the broker's
+        # only until that says its own.
+        self._epoch = time.time() - time.monotonic()
         self._trim_at = time.monotonic() + TRIM_EVERY
         self._stopping = threading.Event()
         self._error: BaseException | None = None
@@ -116,7 +118,8 @@ class Mover:
                     logger.warning("delayed tasks: %s", error)
 
     def _fetch(self) -> None:
-        wait = min((level.over_in(self._skew) for level in self._levels.values()), default=IDLE)
+        now = self._now()
+        wait = min((level.over_in(now) for level in self._levels.values()), default=IDLE)
         message = self._consumer.poll(min(max(wait, 0.0), IDLE))
         if message is not None:
             for arrived in (message, *self._consumer.consume(BATCH, 0)):
@@ -139,7 +142,9 @@ class Mover:
         if level is None:
             return
         offset, headers = cast(int, message.offset()), cast(Headers, message.headers() or [])
-        level.arrive(offset, message.value() or b"", headers, message.timestamp()[1] / 1000)
+        stored_at = message.timestamp()[1] / 1000
+        self._epoch = max(self._epoch, stored_at - time.monotonic())  # it was stored before now
+        level.arrive(offset, message.value() or b"", headers, stored_at)
 
     def _pause_or_resume(self) -> None:
         """Nothing is fetched of a level behind a head that has to wait."""
@@ -150,10 +155,15 @@ class Mover:
                 change([TopicPartition(level.topic, level.partition)])
                 level.paused = wanted
 
+    def _now(self) -> float:
+        """The broker's time, in seconds since 1970."""
+        return self._epoch + time.monotonic()
+
     # --- moving -----------------------------------------------------------------------------------------------------
 
     def _move(self) -> None:
-        over = [(level, item) for level in self._levels.values() for item in level.take_over(self._skew)]
+        now = self._now()
+        over = [(level, item) for level in self._levels.values() for item in level.take_over(now)]
         if not over:
             return
         refused = self._send(over, [onward(level, item, self._options) for level, item in over])
@@ -175,7 +185,7 @@ class Mover:
         """Publish each item's message; returns the items that were not stored, with the reason."""
         outcomes = self._producer.send_all(messages)
         # A wait that seems over because the clocks differ would have its record written round and round.
-        self._skew = max((outcome.ahead for outcome in outcomes if outcome.ahead is not None), default=self._skew)
+        self._epoch = max((outcome.epoch for outcome in outcomes if outcome.epoch is not None), default=self._epoch)
         return [
             (level, item, outcome.failure)
             for (level, item), outcome in zip(items, outcomes, strict=True)

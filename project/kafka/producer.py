@@ -79,20 +79,20 @@ class Outgoing:
 
 class Outcome(Delivery):
     """What became of one of many: `failure` is None where it is stored. Where the topic's records get their time from
-    the broker, `ahead` is how far its clock is ahead of ours, in seconds, or a little less."""
+    the broker, `epoch` is its time when our monotonic clock began, in seconds since 1970, or a little before."""
 
-    __slots__ = ("ahead", "failure")
+    __slots__ = ("epoch", "failure")
 
     def __init__(self) -> None:
         super().__init__()
         self.failure: OperationalError | None = None
-        self.ahead: float | None = None
+        self.epoch: float | None = None
 
     def __call__(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             kind, milliseconds = message.timestamp()
             if kind == TIMESTAMP_LOG_APPEND_TIME:
-                self.ahead = milliseconds / 1000 - time.time()
+                self.epoch = milliseconds / 1000 - time.monotonic()
         super().__call__(error, message)
 
 

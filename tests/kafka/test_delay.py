@@ -18,9 +18,13 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 from hypothesis import given
 from hypothesis import strategies as st
+from kombu import Connection, Queue
 
+from project.kafka import channel, levels
 from project.kafka.cli import kafka as command
-from project.kafka.delay import LEVELS, SPARE, Waiting, delay_topic, due_at, level_for
+from project.kafka.delay import LEVELS, SPARE, Waiting, delay_topic, due_at, left_header, level_for
+from project.kafka.levels import Level
+from project.kafka.options import Options
 from project.kafka.records import BadRecord
 from tests.kafka.rig import Rig
 from tests.waiting import eventually
@@ -69,10 +73,16 @@ def test_what_names_no_readable_eta_is_not_delayed(headers: dict[str, Any]) -> N
 
 
 @given(
-    target=st.text(min_size=1), due=st.floats(allow_nan=False), tries=st.integers(0, 99), other=st.binary(max_size=9)
+    target=st.text(min_size=1),
+    due=st.floats(allow_nan=False),
+    tries=st.integers(0, 99),
+    left=st.none() | st.integers(-10_000_000, 10_000_000).map(lambda milliseconds: milliseconds / 1000),
+    other=st.binary(max_size=9),
 )
-def test_the_headers_of_a_delayed_record_are_read_back(target: str, due: float, tries: int, other: bytes) -> None:
-    waiting = Waiting(target, due, tries)
+def test_the_headers_of_a_delayed_record_are_read_back(
+    target: str, due: float, tries: int, left: float | None, other: bytes
+) -> None:
+    waiting = Waiting(target, due, tries, left)
     assert Waiting.read([("other", other), *waiting.headers()]) == (waiting, [("other", other)])
 
 
@@ -83,6 +93,42 @@ def test_other_headers_are_refused_by_one_error(headers: list[Any]) -> None:
     except BadRecord:
         return
     assert waiting.target
+
+
+# --- clocks that are wrong --------------------------------------------------------------------------------------------
+
+HOURS = 7200.0
+
+
+def task_due(seconds: float) -> dict[str, Any]:
+    """The headers of a Celery task."""
+    eta = datetime.now(UTC) + timedelta(seconds=seconds)
+    return {"task": "t", "id": "1", "lang": "py", "eta": eta.isoformat()}
+
+
+@pytest.mark.parametrize(("wrong", "expected"), [(-HOURS, 8.0), (-30.0, 8.0), (-1.0, 9.0), (0.0, 8.0), (1.0, 7.0)])
+def test_a_task_is_held_no_longer_than_was_left_when_it_was_published(
+    broker: tuple[str, dict[str, Any]], name: str, monkeypatch: pytest.MonkeyPatch, wrong: float, expected: float
+) -> None:
+    """`wrong` is how far the clock of who receives it is ahead."""
+    url, options = broker
+    with Connection(url, transport_options={**options, "topic_prefix": f"{name}-"}) as connection:
+        queue = Queue(name)(connection.default_channel)
+        queue.declare()
+        connection.Producer().publish([], routing_key=name, headers=task_due(8.0))
+        monkeypatch.setattr(channel, "time", lambda: time.time() + wrong)
+        message = queue.get(no_ack=True)  # waits for it
+    assert message is not None
+    held = (due_at(message.headers) or 0.0) - (time.time() + wrong)
+    assert expected - 7 < held <= expected  # joining the group takes some seconds
+
+
+def test_no_level_holds_a_task_longer_by_a_clock_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    level = Level(delay_topic("", 5), 0, 5)
+    level.arrive(0, b"", Waiting("queue", time.time() + 8, left=8.0).headers(), time.time())
+    monkeypatch.setattr(levels.time, "time", lambda now=time.time: now() - HOURS)
+    sent = levels.onward(level, level.heads[0], Options())
+    assert (sent.topic, sent.headers) == ("queue", [left_header(3.0)])
 
 
 # --- workers ----------------------------------------------------------------------------------------------------------
