@@ -17,6 +17,7 @@ from .figures import ratios, spread
 from .peers import Peer
 from .rows import Results, Row, Target, column
 
+COMMIT = ("git", "describe", "--always", "--exclude=*", "--dirty=, changed")
 BEGIN = "<!-- figures: written by `bin/bench transport --write-docs` -->"
 END = "<!-- end of the figures -->"
 Table = list[list[str]]
@@ -93,7 +94,7 @@ def machine(brokers: Iterable[str]) -> list[str]:
         f"{_cpu()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB; "
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         ", ".join(f"{name} {version(name)}" for name in ("celery", "kombu", "confluent-kafka", "redis", "amqp")),
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {_output('git', 'rev-parse', '--short', 'HEAD')}",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {_output(*COMMIT)}",
     ]
     versions = {
         "kafka": lambda: f"Apache Kafka {kafka_libs.VERSION}",
