@@ -23,8 +23,16 @@ class Outcome:
 
     @classmethod
     def load(cls, paths: Sequence[Path]) -> Outcome:
-        """Of several files the later ones' rows come before the earlier ones'."""
+        """Of several files the later ones' rows come before the earlier ones'; what isn't true of all of the runs is
+        said of the rows that it is true of."""
         parts = [cls(**json.loads(path.read_text())) for path in paths]
-        machine = list(dict.fromkeys(fact for part in parts for fact in part.machine))
+        source = {name: number for number, part in enumerate(parts) for name in part.rows}
+        machine: dict[str, None] = {}
+        for number, part in enumerate(parts):
+            rows = ", ".join(f"`{name}`" for name in part.rows if source[name] == number)
+            for fact in part.machine:
+                shared = all(fact in other.machine for other in parts)
+                if shared or rows:
+                    machine[fact if shared else f"{rows}: {fact}"] = None
         absent = {peer: why for part in parts for peer, why in part.absent.items()}
-        return cls(machine, absent, {name: rounds for part in parts for name, rounds in part.rows.items()})
+        return cls(list(machine), absent, {name: rounds for part in parts for name, rounds in part.rows.items()})

@@ -9,6 +9,7 @@ import pytest
 
 from tests.bench import plots, report, transport
 from tests.bench.figures import Spread, longest_gap, number, percentile, ratios, spread
+from tests.bench.outcome import Outcome
 from tests.bench.rows import Results, Target
 from tests.bench.service import run as service
 from tests.bench.trace import Kind, Trace, Writer
@@ -40,6 +41,18 @@ def test_the_longest_gap_is_between_neighbours() -> None:
 def test_numbers_have_three_digits_that_matter() -> None:
     values = [0, 0.01234, 1.234, 12.34, 123.4, 4000, 7]
     assert [number(value) for value in values] == ["0", "0.0123", "1.23", "12.3", "123", "4 000", "7"]
+
+
+def test_several_runs_say_which_of_them_a_row_is_of(tmp_path: Path) -> None:
+    first = Outcome(["2 cores", "Monday"], {}, {"drain": {"ours": [{"rate": 1.0}]}, "chain": {"ours": [{"p50": 2.0}]}})
+    second = Outcome(["2 cores", "Tuesday"], {}, {"drain": {"ours": [{"rate": 3.0}]}})
+    paths = [tmp_path / "first", tmp_path / "second"]
+    for outcome, path in zip((first, second), paths, strict=True):
+        outcome.save(path)
+    both = Outcome.load(paths)
+    assert both.machine == ["2 cores", "`chain`: Monday", "`drain`: Tuesday"]
+    assert both.rows == {"chain": {"ours": [{"p50": 2.0}]}, "drain": {"ours": [{"rate": 3.0}]}}
+    assert Outcome.load(paths[:1]) == first
 
 
 ROUNDS: Results = {
