@@ -126,7 +126,8 @@ def test_a_task_is_held_no_longer_than_was_left_when_it_was_published(
 def test_no_level_holds_a_task_longer_by_a_clock_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     level = Level(delay_topic("", 5), 0, 5)
     level.arrive(0, b"", Waiting("queue", time.time() + 8, left=8.0).headers(), time.time())
-    monkeypatch.setattr(levels.time, "time", lambda now=time.time: now() - HOURS)
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() - HOURS)
     sent = levels.onward(level, level.heads[0], Options())
     assert (sent.topic, sent.headers) == ("queue", [left_header(3.0)])
 

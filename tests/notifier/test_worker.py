@@ -115,11 +115,15 @@ def running(
     broker = start_tansu()
     with CbrStandin() as cbr, TelegramStandin() as telegram:
         service = Service(broker.address, redis_server, cbr, telegram, tmp_path_factory.mktemp("service"))
-        # The first request makes the topics and waits for the consumers' group.
-        with django_db_blocker.unblock():
-            service.reaches(service.post(), "delivered")
-        yield service
-        service.stop()
+        try:
+            # Another test's CBR may have failed a moment ago, and that is remembered for half a minute.
+            service.forget_rates()
+            # The first request makes the topics and waits for the consumers' group.
+            with django_db_blocker.unblock():
+                service.reaches(service.post(), "delivered")
+            yield service
+        finally:
+            service.stop()
     broker.stop()
 
 
