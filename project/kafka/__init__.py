@@ -72,7 +72,7 @@ when they are made; those that a promise above rests on (``acks``, ``enable.auto
 ``session_timeout`` (10.0)
     After this long without a sign of life a worker's messages go to others: it is the time to recover from a kill.
     Brokers allow 6 s and more by default. Shorter makes a pause look like a death, and tasks run twice.
-``commit_interval`` (0.02)
+``commit_interval`` (0.05)
     How often what is finished is stored. What ended within the last one is repeated after a crash. Longer spares the
     brokers commits: a busy worker sends one for each of its queues.
 ``revoke_wait`` (10.0)

@@ -61,7 +61,7 @@ class Options:
     connect_timeout: float = 4.0
     publish_timeout: float = 10.0
     session_timeout: float = 10.0
-    commit_interval: float = 0.02
+    commit_interval: float = 0.05
     revoke_wait: float = 10.0
     max_buffered: int = 256
     delivery_limit: int = 10
