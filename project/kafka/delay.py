@@ -120,8 +120,8 @@ class Waiting:
             own.append((TRIES, str(self.tries).encode()))
         return own if self.left is None else [*own, left_header(self.left)]
 
-    def after(self, seconds: int) -> float | None:
-        """What is left, at the most, after a level whose records wait so many seconds."""
+    def after(self, seconds: float) -> float | None:
+        """What is left, at the most, when it has waited for so many seconds."""
         return None if self.left is None else self.left - seconds
 
     @classmethod

@@ -38,6 +38,12 @@ class Delayed:
     headers: Headers  # without those of `waiting`
     stored_at: float  # seconds since 1970, by the broker's clock
     waiting: Waiting | BadRecord
+    fetched_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def waited(self) -> float:
+        """For how many seconds it has been here at the least, whatever the clocks say."""
+        return time.monotonic() - self.fetched_at
 
     @property
     def target(self) -> str:
@@ -102,7 +108,7 @@ def onward(level: Level, item: Delayed, options: Options) -> Outgoing:
     waiting = item.waiting
     if isinstance(waiting, BadRecord):
         return dead(level, item, str(waiting), options)
-    remaining, left = waiting.due - time.time(), waiting.after(level.seconds)
+    remaining, left = waiting.due - time.time(), waiting.after(item.waited)
     following = level_for(remaining if left is None else min(remaining, left), options.delay_after)
     if following is None:
         more = [] if left is None else [left_header(left)]
@@ -118,7 +124,7 @@ def aside(level: Level, item: Delayed, failure: OperationalError, options: Optio
     if isinstance(failure, MessageTooLarge) or waiting.tries + 1 >= MAX_TRIES:
         return dead(level, item, f"{failure} (tries: {waiting.tries + 1})", options)
     retry = RETRY_LEVELS[min(waiting.tries, len(RETRY_LEVELS) - 1)]
-    again = Waiting(waiting.target, waiting.due, waiting.tries + 1, waiting.after(level.seconds))
+    again = Waiting(waiting.target, waiting.due, waiting.tries + 1, waiting.after(item.waited))
     return _outgoing(retry, item, again, options)
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from kombu.exceptions import OperationalError
 
 from .delay import LEVELS, delay_topic
@@ -142,8 +142,10 @@ class Mover:
         if level is None:
             return
         offset, headers = cast(int, message.offset()), cast(Headers, message.headers() or [])
-        stored_at = message.timestamp()[1] / 1000
-        self._epoch = max(self._epoch, stored_at - time.monotonic())  # it was stored before now
+        kind, milliseconds = message.timestamp()
+        stored_at = milliseconds / 1000
+        if kind == TIMESTAMP_LOG_APPEND_TIME:  # else it is a client's
+            self._epoch = max(self._epoch, stored_at - time.monotonic())
         level.arrive(offset, message.value() or b"", headers, stored_at)
 
     def _pause_or_resume(self) -> None:
