@@ -17,7 +17,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from .errors import UNKNOWN, BrokerUnavailable, checked, denied
-from .groups import QUIET
+from .groups import QUIET, patiently
 from .options import Options, settings_key
 from .producer import ConfirmedProducer
 from .shared import PerProcess
@@ -142,20 +142,25 @@ class Bindings:
         if now - self._read_at < stale_after:
             return
         timeout = self._options.connect_timeout if timeout is None else timeout
-        try:
-            end = self._end(timeout)
-            if end < self._position:
-                end = self._write_again(timeout)
-            if self._position < end:
-                # Paused in between: nobody needs the news until a message is routed.
-                self._consumer.resume([self._partition])
-                self._stir(timeout)
-                while self._position < end:
-                    self._read(now + timeout, end)
-                self._consumer.pause([self._partition])
-        except KafkaException as exception:
-            raise BrokerUnavailable(f"the table of bindings: {exception.args[0].str()}") from exception
+        end = self._end(timeout)
+        if end < self._position:
+            end = self._write_again(timeout)
+        if self._position < end:
+            patiently(lambda: self._read_up_to(end, now + timeout), timeout)
         self._read_at = now
+
+    def _read_up_to(self, end: int, deadline: float) -> None:
+        try:
+            # Paused in between: nobody needs the news until a message is routed.
+            self._consumer.resume([self._partition])
+            self._stir(max(0.001, deadline - time.monotonic()))
+            while self._position < end:
+                self._read(deadline, end)
+            self._consumer.pause([self._partition])
+        except KafkaException as exception:
+            if exception.args[0].code() in UNKNOWN:
+                self._from_the_start()  # it was made a moment ago, and the broker that was asked hadn't heard of it yet
+            raise
 
     def _end(self, timeout: float) -> int:
         try:

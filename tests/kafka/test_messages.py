@@ -8,12 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from project.kafka import MessageTooLarge
 from project.kafka.records import encode
+from project.kafka.topics import Topics
 from project.local.ports import free_port
 from tests.kafka.conftest import TANSU_QUICK, Connect, publish, receive
 from tests.servers import start_tansu
@@ -119,6 +120,20 @@ def test_topic_exchanges_route_by_pattern(connect: Connect, name: str) -> None:
         producer.publish(key, exchange=exchange, routing_key=key)
     assert bodies(receive(connection, all_usd, 2)) == ["usd.news.today", "usd.rate"]
     assert bodies(receive(connect(), only_eur, 1)) == ["eur.rate"]
+
+
+def test_a_table_of_bindings_whose_reader_came_before_its_topic_was_known_is_read(
+    connect: Connect, queue: Queue, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker makes a topic a moment before it tells of it, and librdkafka believes a "no" for half a minute."""
+    prefix = {"topic_prefix": f"{name}."}
+    with monkeypatch.context() as patch:
+        patch.setattr(Topics, "partitions", lambda *_: 1)
+        table = connect(**prefix).default_channel._bindings
+        with pytest.raises(KafkaException, match="Unknown partition"):
+            table._stir(5.0)
+    publish(connect(**prefix, connect_timeout=11.0), queue, "found")
+    assert [row.queue for row in table.of(name)] == [name]
 
 
 def test_length_counts_what_is_not_finished_and_purge_empties(connect: Connect, queue: Queue) -> None:
