@@ -316,11 +316,11 @@ class GroupConsumer:
             if not self._stopping:
                 self._changed.wait(seconds)
 
-    def _poll(self, timeout: float) -> None:
+    def _poll(self, timeout: float, batch: int = BATCH) -> None:
         message = self._consumer.poll(timeout)
         if message is None:
             return
-        arrived = [message, *self._consumer.consume(BATCH, 0)]
+        arrived = [message, *self._consumer.consume(batch, 0)] if batch else [message]
         with self._changed:
             records = [record for message in arrived if (record := self._arrive(message)) is not None]
         if self._partitions.unmarked:
@@ -426,6 +426,8 @@ class GroupConsumer:
         """Wait for room: without polls at first, then with the partitions paused."""
         if time.monotonic() - cast(float, self._full_since) < PAUSE_AFTER:
             time.sleep(LOOK_AGAIN)
+            if self._partitions.unanswered:
+                self._poll(0.0, batch=0)  # only a poll tells of a commit's answer, and the next commit waits for that
             return
         if not self._held:
             self._consumer.pause(self._consumer.assignment())

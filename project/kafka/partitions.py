@@ -93,6 +93,11 @@ class Partitions:
         with self._changed:
             return self._refused_amid_rebalance and any(tracker.dirty for tracker in self.trackers.values())
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether a commit is on its way. Only a poll tells of its end."""
+        return bool(self._unanswered_until)
+
     def running(self) -> bool:
         """Whether the application has a record that it hasn't finished. Under the lock."""
         return any(tracker.running for tracker in self.trackers.values())

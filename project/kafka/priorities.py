@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, Message
 
-from .consumer import GroupConsumer, Record
+from .consumer import BATCH, GroupConsumer, Record
 from .options import Options
 from .records import SEQUENCE, number
 from .trim import Trimmer
@@ -57,8 +57,8 @@ class OrderedConsumer(GroupConsumer):
         full = self._full_since is not None and not self._retiring
         return super().settled() and (full or self._reported.issuperset(self._partitions.trackers))
 
-    def _poll(self, timeout: float) -> None:
-        super()._poll(timeout)
+    def _poll(self, timeout: float, batch: int = BATCH) -> None:
+        super()._poll(timeout, batch)
         with self._changed:
             # Not before: only now the records of this poll are ready.
             self._reported |= self._reporting

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException, Producer
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from project.kafka import MessageTooLarge
+from project.kafka import MessageTooLarge, consumer, partitions
 from project.kafka.records import encode
 from project.kafka.topics import Topics
 from project.local.ports import free_port
@@ -62,6 +62,23 @@ def test_what_is_finished_out_of_order_is_not_repeated(kafka: tuple[str, dict[st
             7: True,
             10: False,
         }
+
+
+def test_a_member_that_fetches_nothing_more_goes_on_committing(
+    connect: Connect, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has as much as it keeps; what it hasn't committed when it dies runs again."""
+    monkeypatch.setattr(consumer, "PAUSE_AFTER", 3600.0)
+    monkeypatch.setattr(partitions, "UNANSWERED", 3600.0)
+    connection, other = connect(partitions=1, max_buffered=5), connect().default_channel
+    publish(connection, queue, *range(100))
+    taken: list[Any] = []
+    one_at_a_time = connection.Consumer(queue, on_message=taken.append, prefetch_count=1)
+    one_at_a_time.consume()
+    for left in range(99, 94, -1):
+        connection.drain_events(timeout=60)
+        taken[-1].ack()
+        eventually(lambda left=left: other._size(queue.name) == left, 20)  # type: ignore[misc]
 
 
 def test_a_broker_that_keeps_no_metadata_is_told_of_once(
