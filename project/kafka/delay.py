@@ -43,6 +43,16 @@ def delay_topic(prefix: str, level: int | str) -> str:
     return f"{prefix}celery.delay.{level}"
 
 
+def mover_group(options: Options) -> str:
+    return f"{options.topic_prefix}celery.delay"
+
+
+def consumers_of(topic: str, options: Options) -> str:
+    """The consumer group of a topic: of those who move on what a level holds, or of a queue's workers."""
+    is_level = topic in {delay_topic(options.topic_prefix, level) for level in LEVELS}
+    return mover_group(options) if is_level else options.group_of(topic)
+
+
 def level_for(remaining: float, delay_after: float) -> int | None:
     """The level for a task that is due in `remaining` seconds; None where it is for its queue."""
     if delay_after <= 0 or remaining <= delay_after:

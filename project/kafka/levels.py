@@ -60,7 +60,6 @@ class Level:
     heads: deque[Delayed] = field(default_factory=deque)
     fetched: int | None = None  # the offset after what was fetched
     committed: int | None = None
-    trimmed: int = 0
     paused: bool | None = None  # None: we don't know
     failures: int = 0
     not_before: float = 0.0  # on the monotonic clock

@@ -16,7 +16,7 @@ from typing import Any, cast
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from kombu.exceptions import OperationalError
 
-from .delay import LEVELS, delay_topic
+from .delay import LEVELS, delay_topic, mover_group
 from .errors import NOT_ALLOWED, REFUSED, REJOINING, UNKNOWN, AccessDenied, BrokerUnavailable, checked, denied
 from .levels import Delayed, Level, aside, onward
 from .options import Options
@@ -25,6 +25,7 @@ from .quiet import Repeats, librdkafka_logger
 from .records import Headers
 from .shared import Alive
 from .topics import DELAY, Topics
+from .trim import Trimmer
 
 logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())
@@ -35,8 +36,6 @@ IDLE = 0.5
 BATCH = 100
 #: A fetch waits so long at the broker, in milliseconds: a record may be seen late, it waits 5 s at least.
 FETCH_WAIT = 1000
-#: What is done is deleted at most so often, in seconds.
-TRIM_EVERY = 60.0
 CLOSE_TIMEOUT = 15.0
 
 
@@ -50,9 +49,11 @@ class Mover:
         topics: Topics,
         producer: ConfirmedProducer,
         notify: Callable[[], None],
+        trimmer: Trimmer | None = None,
     ) -> None:
         self._pid = os.getpid()
         self._options, self._topics, self._producer, self._notify = options, topics, producer, notify
+        self._trimmer = trimmer
         self._seconds = {delay_topic(options.topic_prefix, level): level for level in LEVELS}
         settings = {**config, **consumer_config(options), "on_commit": self._on_commit, "logger": librdkafka_logger}
         self._consumer = checked(Consumer, settings)
@@ -60,7 +61,6 @@ class Mover:
         # The broker's time when our monotonic clock began: the time of day here may jump, and is taken for the broker's
         # only until that says its own.
         self._epoch = time.time() - time.monotonic()
-        self._trim_at = time.monotonic() + TRIM_EVERY
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="kafka-mover", daemon=True)
@@ -95,9 +95,6 @@ class Mover:
                 self._move()
                 self._pause_or_resume()
                 self._commit(self._levels.values(), asynchronous=True)
-                if time.monotonic() >= self._trim_at:
-                    self._trim()
-            self._trim()
         except AccessDenied as error:
             self._error = error
             self._notify()
@@ -194,22 +191,6 @@ class Mover:
             if outcome.failure is not None
         ]
 
-    def _trim(self) -> None:
-        """Delete what is done: nobody else reads the levels."""
-        if not self._options.trim:
-            return
-        self._trim_at = time.monotonic() + TRIM_EVERY
-        done = {key: level for key, level in self._levels.items() if (level.committed or 0) > level.trimmed}
-        try:
-            may = {topic: self._topics.may_delete_records(topic) for topic, _ in done}
-            before = {key: cast(int, level.committed) for key, level in done.items() if may[key[0]]}
-            self._topics.delete_records(before)
-        except OperationalError as error:
-            logger.debug("delayed tasks: what is done can't be deleted: %s", error)  # the trimmer tells of such things
-            return
-        for key, offset in before.items():
-            self._levels[key].trimmed = offset
-
     # --- membership -------------------------------------------------------------------------------------------------
 
     def _commit(self, levels: Iterable[Level], asynchronous: bool) -> None:
@@ -223,13 +204,15 @@ class Mover:
         try:
             if asynchronous:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
-            else:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
+            else:  # for this kind librdkafka doesn't call `_on_commit`
+                self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False) or [])
         except KafkaException as exception:
             self._on_commit(exception.args[0], offsets)
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         """What the broker didn't store is committed with the next round; a crash until then repeats."""
+        if self._trimmer is not None and error is None:
+            self._trimmer.committed(part for part in partitions if part.error is None)
         for part in partitions:
             reason = error or part.error
             level = self._levels.get((part.topic, part.partition))
@@ -255,15 +238,14 @@ class Mover:
     def _leave(self) -> None:
         try:
             self._commit(self._levels.values(), asynchronous=False)
+            if self._trimmer is not None:
+                for topic, number in self._levels:
+                    self._trimmer.leave(topic, [number])
             self._consumer.close()
         except (KafkaException, RuntimeError) as error:
             logger.warning("delayed tasks: leaving the group failed: %s", error)
         finally:
             _alive.discard(self)
-
-
-def mover_group(options: Options) -> str:
-    return f"{options.topic_prefix}celery.delay"
 
 
 def is_needed(options: Options, topics: Topics) -> bool:

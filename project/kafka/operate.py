@@ -10,10 +10,9 @@ from typing import Any
 
 from .bindings import shared_bindings
 from .dead import DeadLetters, Letter
-from .delay import LEVELS, delay_topic
+from .delay import LEVELS, consumers_of, delay_topic
 from .errors import BrokerUnavailable, ConfigurationError, Refused
 from .groups import Member, Stored
-from .mover import mover_group
 from .producer import shared_producer
 from .ranks import queue_topic
 from .readers import Reader, Readers
@@ -80,7 +79,7 @@ class Operator:
         for topic in shown:
             parts = {part: bounds[part] for part in bounds if part[0] == topic}
             consumed = kinds[topic] in ("queue", "dead letters", "delay")
-            group = mover_group(self.options) if kinds[topic] == "delay" else self.options.group_of(topic)
+            group = consumers_of(topic, self.options)
             stored = self._topics.groups.committed(group, parts) if consumed and parts else {}
             length = sum(stored.get(part, Stored(begin)).unfinished(begin, end) for part, (begin, end) in parts.items())
             rows.append(TopicRow(topic, kinds[topic], queues.get(topic), counts[topic], length))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from .delay import consumers_of
 from .groups import Member, Stored
 from .options import Options
 from .topics import Topics
@@ -52,7 +53,7 @@ class Readers:
             raise Incomplete("the right Describe on the cluster is missing: there may be groups that can't be seen")
         counts = self._topics.counts()
         needed: dict[Part, int] = {}
-        own = {self._options.group_of(topic) for topic in counts}
+        own = {consumers_of(topic, self._options) for topic in counts}
         # Not who the members are: librdkafka 2.16.1 may abort the process (confluentinc/librdkafka#4605, #5397) where
         # a broker goes while a group's coordinator is asked to describe it, and this is asked by workers.
         for reader in self._ask(topics, counts, own, {}, cancelled):

@@ -21,6 +21,7 @@ from .mover import Mover, is_needed
 from .options import Address, Options
 from .producer import ConfirmedProducer
 from .topics import Topics, shared_topics
+from .trim import shared_trimmer
 
 #: Messages delivered in one go before the event loop sees to its other duties.
 BURST = 256
@@ -182,7 +183,8 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         """Take part in moving what is due later, from now on: in workers only, others come and go."""
         if self._loop is not None and self._mover is None and is_needed(self.options, topics):
             config = self.options.client_config(self.address.hosts, self.address.credentials)
-            self._mover = Mover(config, self.options, topics, producer, self.wake)
+            trimmer = shared_trimmer(topics, self.options) if self.options.trim else None
+            self._mover = Mover(config, self.options, topics, producer, self.wake, trimmer)
 
     def _deliver_on_bell(self, *args: Any) -> None:
         if not self._turns_again:  # else it stays up: the next tick delivers, and would only ring it anew

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable
 from confluent_kafka import TopicPartition
 from kombu.exceptions import OperationalError
 
+from .delay import consumers_of
 from .options import Options
 from .readers import Incomplete, Part, Readers
 from .shared import Alive, PerProcess
@@ -92,7 +93,7 @@ class Trimmer:
         before: dict[Part, int] = {}
         for topic in names:
             own = [part for part in partitions if part[0] == topic]
-            for part, stored in self._topics.groups.committed_once(self._options.group_of(topic), own).items():
+            for part, stored in self._topics.groups.committed_once(consumers_of(topic, self._options), own).items():
                 before[part] = min(stored.offset, needed.get(part, stored.offset))
         before = {part: offset for part, offset in before.items() if offset > 0}
         self._topics.delete_records(before)
