@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from project.local.children import NotReady
 from project.local.kafka_libs import VERSION
@@ -50,7 +51,12 @@ def rage(service: Service, args: argparse.Namespace) -> int:
             break
         flow.window = len(windows)
         windows.append(Window(fault.name, strike(fault, flow)))
-        print(f"{fault.name}: {windows[-1].cells()[-1]}", file=sys.stderr, flush=True)
+        slowest = max((took for number, took in flow.books.seconds if number == flow.window), default=0.0)
+        # The time is for finding it in the parts' logs.
+        line = (
+            f"{datetime.now(UTC):%H:%M:%S} {fault.name}: {windows[-1].cells()[-1]}, POST in {slowest:.2f} s at the most"
+        )
+        print(line, file=sys.stderr, flush=True)
     flow.stop()
     wait_for_ends(flow.books.ids(), STUCK)
     report.count(windows, flow.books, ends(flow.books.ids()), messages(service.telegram))
