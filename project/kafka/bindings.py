@@ -142,11 +142,14 @@ class Bindings:
         if now - self._read_at < stale_after:
             return
         timeout = self._options.connect_timeout if timeout is None else timeout
-        end = self._end(timeout)
-        if end < self._position:
-            end = self._write_again(timeout)
-        if self._position < end:
-            patiently(lambda: self._read_up_to(end, now + timeout), timeout)
+        try:
+            end = self._end(timeout)
+            if end < self._position:
+                end = self._write_again(timeout)
+            if self._position < end:
+                patiently(lambda: self._read_up_to(end, now + timeout), timeout)
+        except KafkaException as exception:
+            raise BrokerUnavailable(f"the table of bindings: {exception.args[0].str()}") from exception
         self._read_at = now
 
     def _read_up_to(self, end: int, deadline: float) -> None:
