@@ -320,7 +320,7 @@ class GroupConsumer:
         message = self._consumer.poll(timeout)
         if message is None:
             return
-        arrived = [message, *self._consumer.consume(batch, 0)] if batch else [message]
+        arrived = [message, *self._consumer.consume(batch, 0)]
         with self._changed:
             records = [record for message in arrived if (record := self._arrive(message)) is not None]
         if self._partitions.unmarked:

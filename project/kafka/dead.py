@@ -153,7 +153,7 @@ class DeadLetters:
         except OperationalError as error:
             raise BrokerUnavailable(f"the dead letters of {topic} can't be marked as handled: {error}") from error
         try:
-            if self._topics.may_delete_records(topic):
+            if self._topics.deletable([topic]):
                 shared_trimmer(self._topics, self._options).trim(list(before))
         except Incomplete:
             pass  # they stay on the disk, and the group's offsets say that they are handled

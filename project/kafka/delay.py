@@ -15,6 +15,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from .errors import AccessDenied
@@ -43,14 +44,19 @@ def delay_topic(prefix: str, level: int | str) -> str:
     return f"{prefix}celery.delay.{level}"
 
 
+@cache
+def delay_topics(prefix: str) -> Mapping[str, int]:
+    """The levels' topics, with the seconds of each."""
+    return {delay_topic(prefix, level): level for level in LEVELS}
+
+
 def mover_group(options: Options) -> str:
     return f"{options.topic_prefix}celery.delay"
 
 
 def consumers_of(topic: str, options: Options) -> str:
     """The consumer group of a topic: of those who move on what a level holds, or of a queue's workers."""
-    is_level = topic in {delay_topic(options.topic_prefix, level) for level in LEVELS}
-    return mover_group(options) if is_level else options.group_of(topic)
+    return mover_group(options) if topic in delay_topics(options.topic_prefix) else options.group_of(topic)
 
 
 def level_for(remaining: float, delay_after: float) -> int | None:

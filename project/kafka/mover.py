@@ -16,7 +16,7 @@ from typing import Any, cast
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from kombu.exceptions import OperationalError
 
-from .delay import LEVELS, delay_topic, mover_group
+from .delay import delay_topic, delay_topics, mover_group
 from .errors import NOT_ALLOWED, REFUSED, REJOINING, UNKNOWN, AccessDenied, BrokerUnavailable, checked, denied
 from .levels import Delayed, Level, aside, onward
 from .options import Options
@@ -54,7 +54,7 @@ class Mover:
         self._pid = os.getpid()
         self._options, self._topics, self._producer, self._notify = options, topics, producer, notify
         self._trimmer = trimmer
-        self._seconds = {delay_topic(options.topic_prefix, level): level for level in LEVELS}
+        self._seconds = delay_topics(options.topic_prefix)
         settings = {**config, **consumer_config(options), "on_commit": self._on_commit, "logger": librdkafka_logger}
         self._consumer = checked(Consumer, settings)
         self._levels: dict[tuple[str, int], Level] = {}
@@ -239,8 +239,9 @@ class Mover:
         try:
             self._commit(self._levels.values(), asynchronous=False)
             if self._trimmer is not None:
-                for topic, number in self._levels:
-                    self._trimmer.leave(topic, [number])
+                for level in self._levels.values():
+                    if level.committed:  # else there is nothing new to delete
+                        self._trimmer.leave(level.topic, [level.partition])
             self._consumer.close()
         except (KafkaException, RuntimeError) as error:
             logger.warning("delayed tasks: leaving the group failed: %s", error)
@@ -250,8 +251,7 @@ class Mover:
 
 def is_needed(options: Options, topics: Topics) -> bool:
     """Where delays are switched off, only what was delayed before has to be moved."""
-    levels = {delay_topic(options.topic_prefix, level) for level in LEVELS}
-    return options.delay_after > 0 or not levels.isdisjoint(topics.counts())
+    return options.delay_after > 0 or not delay_topics(options.topic_prefix).keys().isdisjoint(topics.counts())
 
 
 def consumer_config(options: Options) -> dict[str, Any]:

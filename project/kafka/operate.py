@@ -10,7 +10,7 @@ from typing import Any
 
 from .bindings import shared_bindings
 from .dead import DeadLetters, Letter
-from .delay import LEVELS, consumers_of, delay_topic
+from .delay import consumers_of, delay_topics
 from .errors import BrokerUnavailable, ConfigurationError, Refused
 from .groups import Member, Stored
 from .producer import shared_producer
@@ -91,16 +91,14 @@ class Operator:
             return "other"
         if topic in queues:
             return "queue"
-        if topic in self._levels():
+        levels = delay_topics(self.options.topic_prefix)
+        if topic in levels:
             return "delay"
         for kind in ("bindings", "broadcast", "clock"):
             if name == f"celery.{kind}" or name.startswith(f"celery.{kind}."):
                 return kind
         lived = topic.removesuffix(self.options.dead_letter_suffix)
-        return "dead letters" if lived in queues or lived in self._levels() else "other"
-
-    def _levels(self) -> list[str]:
-        return [delay_topic(self.options.topic_prefix, level) for level in LEVELS]
+        return "dead letters" if lived in queues or lived in levels else "other"
 
     def _queues(self, topics: Collection[str]) -> dict[str, str]:
         """The queues' topics that there are, and which queue each is of: those that the application declares, that are
@@ -122,7 +120,7 @@ class Operator:
     def dead_letters(self, queues: Iterable[str] = ()) -> list[Letter]:
         """Of these queues, or of all, and of what was delayed. Raises Refused for a queue that there isn't."""
         counts = self._topics.counts()
-        levels = [level for level in self._levels() if self.dead.topic_of(level) in counts]
+        levels = [level for level in delay_topics(self.options.topic_prefix) if self.dead.topic_of(level) in counts]
         topics = [self._topic(queue) for queue in queues] or [*sorted(self._queues(counts)), *levels]
         for topic in topics:
             if not {topic, self.dead.topic_of(topic)} & counts.keys():

@@ -55,7 +55,7 @@ def _refuse_unless_deletable(topics: Topics, options: Options, topic: str) -> No
 
 
 def _why_not(topics: Topics, options: Options, topic: str) -> str:
-    if not topics.may_delete_records(topic):
+    if not topics.deletable([topic]):
         return "the broker can't delete records, or doesn't let this user"
     try:
         others = Readers(topics, options).needed([topic])

@@ -217,12 +217,14 @@ class Topics:
 
     # --- for those who operate it -----------------------------------------------------------------------------------
 
-    def may_delete_records(self, topic: str) -> bool:
-        """Whether the broker knows that it can be asked to. Tansu can't: it breaks the connection at the request."""
+    def deletable(self, topics: Collection[str]) -> set[str]:
+        """Of which topics the broker knows that it can be asked to delete records. Tansu can't: it breaks the
+        connection at the request."""
         told = self._admin.describe_topics(
-            TopicCollection([topic]), include_authorized_operations=True, request_timeout=self._timeout
+            TopicCollection(list(topics)), include_authorized_operations=True, request_timeout=self._timeout
         )
-        return AclOperation.DELETE in (patiently(told[topic].result, self._timeout).authorized_operations or ())
+        rights = {topic: patiently(future.result, self._timeout) for topic, future in told.items()}
+        return {topic for topic, known in rights.items() if AclOperation.DELETE in (known.authorized_operations or ())}
 
     def may_see_groups(self) -> bool:
         """Whether the list of groups is sure to have all of them: without the right it has only some."""
@@ -230,7 +232,7 @@ class Topics:
         return AclOperation.DESCRIBE in (patiently(told.result, self._timeout).authorized_operations or ())
 
     def delete_records(self, before: Mapping[tuple[str, int], int]) -> None:
-        """Delete what is before these offsets, for every group. Ask `may_delete_records` first."""
+        """Delete what is before these offsets, for every group. Ask `deletable` first."""
         asked = [TopicPartition(topic, number, offset) for (topic, number), offset in before.items()]
         if asked:
             futures = self._admin.delete_records(asked, request_timeout=self._timeout, operation_timeout=self._timeout)

@@ -85,15 +85,17 @@ class Trimmer:
 
     def trim(self, partitions: Collection[Part]) -> dict[Part, int]:
         """Delete what every group has consumed; returns before which offset. Raises OperationalError, Incomplete."""
-        partitions = [part for part in partitions if self._may_delete(part[0])]
-        names = {topic for topic, _ in partitions}
+        names = self._deletable({topic for topic, _ in partitions})
         if not names:
             return {}
         needed = self._readers.needed(names, self._is_late)
         before: dict[Part, int] = {}
-        for topic in names:
-            own = [part for part in partitions if part[0] == topic]
-            for part, stored in self._topics.groups.committed_once(consumers_of(topic, self._options), own).items():
+        by_group: dict[str, list[Part]] = {}
+        for part in partitions:
+            if part[0] in names:
+                by_group.setdefault(consumers_of(part[0], self._options), []).append(part)
+        for group, own in by_group.items():
+            for part, stored in self._topics.groups.committed_once(group, own).items():
                 before[part] = min(stored.offset, needed.get(part, stored.offset))
         before = {part: offset for part, offset in before.items() if offset > 0}
         self._topics.delete_records(before)
@@ -144,12 +146,15 @@ class Trimmer:
     def _is_late(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at
 
-    def _may_delete(self, topic: str) -> bool:
-        allowed, until = self._allowed.get(topic, (False, 0.0))
-        if time.monotonic() >= until:
-            allowed = self._topics.may_delete_records(topic)
-            self._allowed[topic] = allowed, time.monotonic() + RIGHT_FOR
-        if not allowed:
+    def _deletable(self, topics: Collection[str]) -> set[str]:
+        now = time.monotonic()
+        unknown = [topic for topic in topics if now >= self._allowed.get(topic, (False, 0.0))[1]]
+        if unknown:  # in one question: it may take long
+            deletable = self._topics.deletable(unknown)
+            until = time.monotonic() + RIGHT_FOR
+            self._allowed.update({topic: (topic in deletable, until) for topic in unknown})
+        allowed = {topic for topic in topics if self._allowed[topic][0]}
+        if len(allowed) < len(topics):
             self._tell_once(
                 "what is consumed can't be deleted, the topics grow: this broker can't delete records, or this user "
                 "lacks the right Delete on the topics (the option trim=False stops the tries)"
