@@ -27,12 +27,14 @@ class Outcome:
         said of the rows that it is true of."""
         parts = [cls(**json.loads(path.read_text())) for path in paths]
         source = {name: number for number, part in enumerate(parts) for name in part.rows}
-        machine: dict[str, None] = {}
+        true_of: dict[str, list[str]] = {}
         for number, part in enumerate(parts):
-            rows = ", ".join(f"`{name}`" for name in part.rows if source[name] == number)
             for fact in part.machine:
-                shared = all(fact in other.machine for other in parts)
-                if shared or rows:
-                    machine[fact if shared else f"{rows}: {fact}"] = None
+                true_of.setdefault(fact, []).extend(name for name in part.rows if source[name] == number)
+        machine = [
+            fact if len(rows) == len(source) else f"{', '.join(f'`{row}`' for row in rows)}: {fact}"
+            for fact, rows in true_of.items()
+            if rows
+        ]
         absent = {peer: why for part in parts for peer, why in part.absent.items()}
-        return cls(list(machine), absent, {name: rounds for part in parts for name, rounds in part.rows.items()})
+        return cls(machine, absent, {name: rounds for part in parts for name, rounds in part.rows.items()})
