@@ -426,8 +426,9 @@ class GroupConsumer:
         """Wait for room: without polls at first, then with the partitions paused."""
         if time.monotonic() - cast(float, self._full_since) < PAUSE_AFTER:
             time.sleep(LOOK_AGAIN)
-            if self._partitions.unanswered:
-                self._poll(0.0, batch=0)  # only a poll tells of a commit's answer, and the next commit waits for that
+            # Only a poll tells of a commit's answer, and the next commit waits for that. Who leaves asks at the end.
+            if self._partitions.unanswered and not self._retiring:
+                self._poll(0.0, batch=0)
             return
         if not self._held:
             self._consumer.pause(self._consumer.assignment())
