@@ -22,7 +22,7 @@ from .errors import checked
 from .options import Options
 from .quiet import Repeats, librdkafka_logger
 from .records import topic_name
-from .shared import Alive
+from .shared import Alive, join_thread
 
 logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())  # librdkafka tries again and again what is refused
@@ -92,11 +92,10 @@ class BroadcastReader:
             self._stopping = True
             self._changed.notify_all()
 
-    def join(self) -> None:
+    def join(self, deadline: float) -> None:
         if os.getpid() == self._pid:
             _alive.discard(self)
-            if self._thread.ident and self._thread is not threading.current_thread():
-                self._thread.join(10 * IDLE)
+            join_thread(self._thread, deadline)
 
     def _run(self) -> None:
         while self._assign():

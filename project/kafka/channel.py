@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from kombu.exceptions import OperationalError
 
 from . import meter
-from .consumer import GroupConsumer, Member, Record, join_all
+from .consumer import GroupConsumer, Member, Record
 from .delay import hold_no_longer
 from .errors import BrokerUnavailable, MessageTooLarge
 from .expiry import published_at
@@ -31,6 +31,7 @@ from .records import (
     encode,
     number,
 )
+from .shared import close_deadline
 from .topic_watch import shared_watch
 from .trim import shared_trimmer
 
@@ -160,7 +161,7 @@ class Channel(ListeningChannel):
         member = self._members.get(queue)
         if member is None or not member.revive():
             if member is not None and not self.connection.asynchronous:
-                join_all([member])  # or the new one would find the old one's partitions taken
+                member.join(close_deadline())  # or the new one would find the old one's partitions taken
             member = self._members[queue] = self._join(queue)
         return member
 
@@ -270,9 +271,11 @@ class Channel(ListeningChannel):
         members, self._members = self._members, {}
         for member in members.values():
             member.stop()
-        join_all(members.values())
+        deadline = close_deadline()
+        for member in members.values():
+            member.join(deadline)
         if reader is not None:
-            reader.join()
+            reader.join(deadline)
         for queue in self._own_transients:
             if self.connection.transients.pop(queue, None) is not None:
                 self._bindings.remove(queue, wait=False)

@@ -27,7 +27,7 @@ from .options import Options
 from .partitions import Partitions
 from .quiet import librdkafka_logger, watch
 from .records import Headers
-from .shared import Alive
+from .shared import Alive, join_thread
 from .trim import Trimmer
 
 logger = logging.getLogger(__name__)
@@ -45,8 +45,6 @@ MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 #: librdkafka commits without its member's id when the group's coordinator comes back after the session has ended, and
 #: the group takes that for a namesake. For this many seconds after an outage such an error isn't believed.
 FENCED_BY_ITSELF = 30.0
-#: How long a close waits for the last commits and for leaving the groups, in seconds.
-CLOSE_TIMEOUT = 15.0
 #: How long the last commit is offered to a group that refuses it amid a rebalance, in seconds.
 LAST_COMMIT_TIMEOUT = 5.0
 #: How long the broker may take to hear that a static member leaves, in seconds.
@@ -250,10 +248,9 @@ class GroupConsumer:
 
     def join(self, deadline: float) -> None:
         """Wait until the group is left, or until `deadline` on the monotonic clock."""
-        if os.getpid() != self._pid or self._thread is threading.current_thread():
+        if os.getpid() != self._pid:
             return  # a forked child has no part in its parent's membership
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-        if self._thread.is_alive():
+        if not join_thread(self._thread, deadline):
             logger.warning("%s: could not leave in time; the group waits for the session to time out", self.topic)
 
     # --- the thread -------------------------------------------------------------------------------------------------
@@ -498,11 +495,4 @@ class GroupConsumer:
             self._consumer.poll(0.01)
 
 
-def join_all(consumers: Iterable[Member]) -> None:
-    """Wait for consumers that were told to stop: for all of them together no longer than for one."""
-    deadline = time.monotonic() + CLOSE_TIMEOUT
-    for consumer in consumers:
-        consumer.join(deadline)
-
-
-_alive: Alive[GroupConsumer] = Alive(join_all)
+_alive: Alive[GroupConsumer] = Alive()

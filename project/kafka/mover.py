@@ -23,7 +23,7 @@ from .options import Options
 from .producer import ConfirmedProducer, Outgoing
 from .quiet import Repeats, librdkafka_logger
 from .records import Headers
-from .shared import Alive
+from .shared import Alive, join_thread
 from .topics import DELAY, Topics
 from .trim import Trimmer
 
@@ -36,7 +36,6 @@ IDLE = 0.5
 BATCH = 100
 #: A fetch waits so long at the broker, in milliseconds: a record may be seen late, it waits 5 s at least.
 FETCH_WAIT = 1000
-CLOSE_TIMEOUT = 15.0
 
 
 class Mover:
@@ -76,11 +75,10 @@ class Mover:
         """Begin to leave: another worker goes on. `join` waits for it."""
         self._stopping.set()
 
-    def join(self) -> None:
-        if os.getpid() == self._pid and self._thread is not threading.current_thread():
-            self._thread.join(CLOSE_TIMEOUT)
-            if self._thread.is_alive():
-                logger.warning("delayed tasks: could not leave in time; others go on when the session has timed out")
+    def join(self, deadline: float) -> None:
+        """Wait until the group is left, or until `deadline` on the monotonic clock."""
+        if os.getpid() == self._pid and not join_thread(self._thread, deadline):
+            logger.warning("delayed tasks: could not leave in time; others go on when the session has timed out")
 
     # --- the thread -------------------------------------------------------------------------------------------------
 

@@ -10,11 +10,40 @@ import atexit
 import ctypes
 import os
 import threading
+import time
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
+
+#: How long a close waits for its threads, in seconds: for all of them together.
+CLOSE_TIMEOUT = 15.0
+
+
+class Running(Protocol):
+    """A thread and its client. `stop` doesn't wait; `join` does, until `deadline` on the monotonic clock."""
+
+    def stop(self) -> None: ...
+    def join(self, deadline: float) -> None: ...
+
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Running)
+
+
+def close_deadline() -> float:
+    """For the `join` of a close that begins now."""
+    return time.monotonic() + CLOSE_TIMEOUT
+
+
+def join_thread(thread: threading.Thread, deadline: float) -> bool:
+    """Wait until a thread has ended, or until `deadline` on the monotonic clock; returns whether it has.
+
+    Nobody waits for one that never began, nor a thread for itself.
+    """
+    if thread.ident and thread is not threading.current_thread():
+        thread.join(max(0.0, deadline - time.monotonic()))
+        return not thread.is_alive()
+    return True
 
 
 def keep_for_ever(client: object) -> None:
@@ -64,34 +93,34 @@ def give_up_shared() -> None:
         one.give_up()
 
 
-def join_each(running: Iterable[Any]) -> None:
-    for one in running:
-        one.join()
+class Alive(Generic[R]):
+    """The objects of one kind whose threads run in this process."""
 
-
-class Alive(Generic[T]):
-    """The objects whose threads run in this process; all are told to `stop` before the interpreter ends, then joined.
-
-    A thread inside librdkafka must not outlive the interpreter.
-    """
-
-    def __init__(self, join_all: Callable[[Iterable[T]], None] = join_each) -> None:
+    def __init__(self) -> None:
         self._running: weakref.WeakSet[Any] = weakref.WeakSet()
         self.add, self.discard = self._running.add, self._running.discard
-        self._join_all = join_all
         os.register_at_fork(after_in_child=self._after_fork)
-        atexit.register(self._stop_all)
+        _kinds.append(self)
 
-    def _stop_all(self) -> None:
-        running = tuple(self._running)
-        for one in running:
-            one.stop()
-        self._join_all(running)
-
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[R]:
         return iter(tuple(self._running))
 
     def _after_fork(self) -> None:
         for client in self._running:
             keep_for_ever(client)
         self._running.clear()
+
+
+_kinds: list[Alive[Any]] = []
+
+
+@atexit.register
+def _stop_all() -> None:
+    """A thread inside librdkafka must not outlive the interpreter: each is told to stop, and waited for."""
+    deadline = close_deadline()
+    for kind in reversed(_kinds):
+        running = tuple(kind)
+        for one in running:
+            one.stop()
+        for one in running:
+            one.join(deadline)

@@ -19,7 +19,7 @@ import weakref
 from kombu.exceptions import OperationalError
 
 from .consumer import GroupConsumer
-from .shared import Alive, PerProcess
+from .shared import Alive, PerProcess, join_thread
 from .topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -60,9 +60,9 @@ class TopicWatch:
     def stop(self) -> None:
         self._stopping.set()
 
-    def join(self) -> None:
-        if os.getpid() == self._pid and self._thread.ident:
-            self._thread.join(2 * MOST_PATIENCE)
+    def join(self, deadline: float) -> None:
+        if os.getpid() == self._pid:
+            join_thread(self._thread, deadline)
 
     def _run(self) -> None:
         patience, pause = PATIENCE, EVERY

@@ -20,6 +20,7 @@ from .errors import BrokerUnavailable, ConfigurationError
 from .mover import Mover, is_needed
 from .options import Address, Options
 from .producer import ConfirmedProducer
+from .shared import close_deadline
 from .topics import Topics, shared_topics
 from .trim import shared_trimmer
 
@@ -101,11 +102,12 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
         if os.getpid() != self._pid:
             return  # a forked child must not take the parent's consumers down
         self._unregister()
+        deadline = close_deadline()
         if self._mover is not None:
             self._mover.stop()
         super().close_connection(connection)
         if self._mover is not None:
-            self._mover.join()
+            self._mover.join(deadline)
         self._bell.close()
         self._ringer.close()
 

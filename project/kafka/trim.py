@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 from .delay import consumers_of
 from .options import Options
 from .readers import Incomplete, Part, Readers
-from .shared import Alive, PerProcess
+from .shared import Alive, PerProcess, join_thread
 from .topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -78,10 +78,9 @@ class Trimmer:
             self._stop_at = time.monotonic() + LAST
             self._changed.notify_all()
 
-    def join(self) -> None:
-        if os.getpid() == self._pid and self._thread.ident:
-            # What is asked already has its own bound.
-            self._thread.join(LAST + 2 * self._options.connect_timeout)
+    def join(self, deadline: float) -> None:
+        if os.getpid() == self._pid:
+            join_thread(self._thread, deadline)
 
     def trim(self, partitions: Collection[Part]) -> dict[Part, int]:
         """Delete what every group has consumed; returns before which offset. Raises OperationalError, Incomplete."""

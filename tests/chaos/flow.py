@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
-import requests as http
 from django.db import InterfaceError, OperationalError, connection
 
 from notifier.models import RateRequest
@@ -31,14 +34,24 @@ class Accepted:
     window: int
 
 
+@dataclass(frozen=True)
+class Answer:
+    """How long a POST took, and how much of that until it was connected, in seconds."""
+
+    seconds: float
+    connected: float
+    window: int
+    #: Whether the fault was on when it was asked.
+    amid: bool
+
+
 @dataclass
 class Books:
     """What was accepted and refused, by the window (the number of the fault) in which it was asked for."""
 
     accepted: list[Accepted] = field(default_factory=list)
     refused: Counter[tuple[int, str]] = field(default_factory=Counter)
-    #: How long the answers took, with their windows.
-    seconds: list[tuple[int, float]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
     def ids(self) -> list[str]:
         return [one.id for one in tuple(self.accepted)]
@@ -48,9 +61,11 @@ class Flow:
     """Posts `rate` requests a second until `stop`."""
 
     def __init__(self, url: str, rate: float) -> None:
-        self._url, self._pause = f"{url}/api/v1/rate-requests/", 1 / rate
+        self._server, self._pause = urlsplit(url).netloc, 1 / rate
         self.books = Books()
         self.window = 0
+        #: From a fault's begin to its end.
+        self.amid = False
         self._people = itertools.count(1000)
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(THREADS)
@@ -65,21 +80,27 @@ class Flow:
     def _run(self) -> None:
         due = time.monotonic()
         while not self._stopping.wait(max(0.0, due - time.monotonic())):
-            self._pool.submit(self._post, next(self._people), self.window)
+            self._pool.submit(self._post, next(self._people), self.window, self.amid)
             due += self._pause
 
-    def _post(self, person: int, window: int) -> None:
+    def _post(self, person: int, window: int, amid: bool) -> None:
         begun = time.monotonic()
-        try:
-            answer = http.post(self._url, json={"currency_char_code": "USD", "telegram_id": person}, timeout=PATIENCE)
-        except http.RequestException as error:
-            self.books.refused[window, type(error).__name__] += 1
-            return
-        self.books.seconds.append((window, time.monotonic() - begun))
-        if answer.status_code == 202:
-            self.books.accepted.append(Accepted(answer.json()["id"], person, window))
+        body = json.dumps({"currency_char_code": "USD", "telegram_id": person})
+        with closing(HTTPConnection(self._server, timeout=PATIENCE)) as client:
+            try:
+                client.connect()
+                connected = time.monotonic()
+                client.request("POST", "/api/v1/rate-requests/", body, {"Content-Type": "application/json"})
+                answer = client.getresponse()
+                text = answer.read()
+            except (OSError, HTTPException) as error:
+                self.books.refused[window, type(error).__name__] += 1
+                return
+        self.books.answers.append(Answer(time.monotonic() - begun, connected - begun, window, amid))
+        if answer.status == 202:
+            self.books.accepted.append(Accepted(json.loads(text)["id"], person, window))
         else:
-            self.books.refused[window, str(answer.status_code)] += 1
+            self.books.refused[window, str(answer.status)] += 1
 
 
 @dataclass

@@ -15,7 +15,7 @@ from project.local.children import NotReady
 from project.local.kafka_libs import VERSION
 from tests.chaos import report
 from tests.chaos.faults import Fault, catalogue, chosen
-from tests.chaos.flow import Flow, ends, messages, wait_for_ends
+from tests.chaos.flow import Answer, Flow, ends, messages, wait_for_ends
 from tests.chaos.report import Window
 from tests.chaos.service import Service
 
@@ -51,17 +51,15 @@ def rage(service: Service, args: argparse.Namespace) -> int:
             break
         flow.window = len(windows)
         windows.append(Window(fault.name, strike(fault, flow)))
-        slowest = max((took for number, took in flow.books.seconds if number == flow.window), default=0.0)
+        slowest = slowest_of([answer for answer in flow.books.answers if answer.window == flow.window])
         # The time is for finding it in the parts' logs.
-        line = (
-            f"{datetime.now(UTC):%H:%M:%S} {fault.name}: {windows[-1].cells()[-1]}, POST in {slowest:.2f} s at the most"
-        )
+        line = f"{datetime.now(UTC):%H:%M:%S} {fault.name}: {windows[-1].cells()[-1]}, {slowest}"
         print(line, file=sys.stderr, flush=True)
     flow.stop()
     wait_for_ends(flow.books.ids(), STUCK)
     report.count(windows, flow.books, ends(flow.books.ids()), messages(service.telegram))
     stops = service.parts.stop()
-    tell(service, args, windows, flow.books.seconds, stops)
+    tell(service, args, windows, flow.books.answers, stops)
     in_order = all(took < STOP for took in [*stops.values(), *restarts(service).values()])
     return 0 if in_order and not any(window.broken for window in windows) else 1
 
@@ -69,6 +67,7 @@ def rage(service: Service, args: argparse.Namespace) -> int:
 def strike(fault: Fault, flow: Flow) -> float | None:
     """How long after the fault's end all that was accepted until then had ended; None where that never came."""
     time.sleep(CALM)
+    flow.amid = True
     fault.begin()
     time.sleep(fault.seconds)
     try:
@@ -76,6 +75,8 @@ def strike(fault: Fault, flow: Flow) -> float | None:
     except NotReady as error:  # a server that doesn't start again: by itself it never recovers
         print(f"{fault.name}: {error}", file=sys.stderr)
         return None
+    finally:
+        flow.amid = False
     over = time.monotonic()
     left = wait_for_ends(flow.books.ids(), STUCK)
     return None if left else time.monotonic() - over
@@ -85,14 +86,14 @@ def tell(
     service: Service,
     args: argparse.Namespace,
     windows: Sequence[Window],
-    seconds: Sequence[tuple[int, float]],
+    answers: Sequence[Answer],
     stops: Mapping[str, float],
 ) -> None:
     lines = [
         f"seed {args.seed}, {args.rate:g} requests/s, Apache Kafka {VERSION} ({args.nodes}), "
         + ("PostgreSQL" if service.postgres else "SQLite"),
-        f"POST: {answers([took for _, took in seconds])}",
-        *while_kafka_was_away(windows, seconds),
+        f"POST: {percentiles(answers)}",
+        *while_kafka_was_away(windows, answers),
         f"SIGTERM to all at once: {times(stops)}",
         *([f"SIGTERM to one, the longest: {times(ended)}"] if (ended := restarts(service)) else []),
         *service.notes,
@@ -142,13 +143,27 @@ def not_run(service: Service) -> list[Window]:
     return [Window(what, None, not_run=reason) for what, reason in service.not_run.items()]
 
 
-def while_kafka_was_away(windows: Sequence[Window], seconds: Sequence[tuple[int, float]]) -> list[str]:
+def while_kafka_was_away(windows: Sequence[Window], answers: Sequence[Answer]) -> list[str]:
     kafka = {number for number, window in enumerate(windows) if KAFKA_AWAY.fullmatch(window.fault)}
-    times = [took for window, took in seconds if window in kafka]
-    return [f"POST while Kafka was away: {answers(times)}; {ANSWER * 1000:.0f} ms are aimed at"] if times else []
+    away = [answer for answer in answers if answer.window in kafka and answer.amid]
+    after = [answer for answer in answers if answer.window in kafka and not answer.amid]
+    lines = []
+    if away:
+        lines.append(f"POST while Kafka was away: {percentiles(away)}; {ANSWER * 1000:.0f} ms are aimed at")
+    if after:
+        lines.append(f"POST shortly before and after: {percentiles(after)}")
+    return lines
 
 
-def answers(times: Sequence[float]) -> str:
-    ordered = sorted(times)
+def percentiles(answers: Sequence[Answer]) -> str:
+    ordered = sorted(answer.seconds for answer in answers)
     p50, p99 = (ordered[len(ordered) * part // 100] * 1000 for part in (50, 99))
-    return f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+    return f"p50 {p50:.0f} ms, p99 {p99:.0f} ms of {len(ordered)}, {slowest_of(answers)}"
+
+
+def slowest_of(answers: Sequence[Answer]) -> str:
+    """Whoever waits to be connected waits for the server's queue or for a lost packet, not for its work."""
+    if not answers:
+        return "no answer"
+    slowest = max(answers, key=lambda answer: answer.seconds)
+    return f"the slowest {slowest.seconds:.2f} s, connected after {slowest.connected:.2f} s"

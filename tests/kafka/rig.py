@@ -62,7 +62,11 @@ class Rig:
 
     def process_environment(self) -> dict[str, str]:
         """Without this test run's Django settings: Celery would load them into each process."""
-        return {name: value for name, value in os.environ.items() if not name.startswith("DJANGO")} | self.environment
+        return (
+            {name: value for name, value in os.environ.items() if not name.startswith("DJANGO")}
+            | {"PYTHONFAULTHANDLER": "1"}  # what crashes says where
+            | self.environment
+        )
 
     def notes(self) -> list[str]:
         """What tasks of features.py said."""
@@ -71,6 +75,9 @@ class Rig:
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text()
 
+    def logs_of_all(self) -> str:
+        return "\n".join(f"== {path.name}\n{path.read_text()[-3000:]}" for path in self.logs.iterdir())
+
     def kill(self, worker: subprocess.Popen[Any]) -> None:
         """The worker and its pool at once, as a machine dies."""
         os.killpg(worker.pid, signal.SIGKILL)
@@ -78,7 +85,7 @@ class Rig:
 
     def stop(self, worker: subprocess.Popen[Any]) -> None:
         worker.terminate()
-        worker.wait(60)
+        assert worker.wait(60) == 0, f"the worker didn't end in order\n{self.logs_of_all()}"
 
     def wait_member(self, name: str) -> None:
         """Until a worker has partitions of the queue."""
@@ -94,8 +101,7 @@ class Rig:
         deadline = time.monotonic() + seconds
         while not what():
             if time.monotonic() > deadline:
-                logs = "\n".join(f"== {path.name}\n{path.read_text()[-3000:]}" for path in self.logs.iterdir())
-                raise AssertionError(f"not within {seconds} s; {len(self.traces('ended'))} ended\n{logs}")
+                raise AssertionError(f"not within {seconds} s; {len(self.traces('ended'))} ended\n{self.logs_of_all()}")
             time.sleep(every)
 
     def wait_ended(self, count: int, seconds: float = 90) -> Counter[int]:

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from celery import chain
 
@@ -28,6 +29,25 @@ def test_workers_share_a_queue_and_a_warm_stop_repeats_nothing(
     # On a busy machine too nobody's session may end meanwhile: what he had in hand would run twice, and rightly so.
     with closing(Rig(url, {**options, "session_timeout": 16.0}, redis_server, name, tmp_path)) as rig:
         assert [number for number, times in rig.share_until_one_stops().items() if times > 1] == []
+
+
+def test_a_task_that_a_process_of_the_pool_has_but_not_begun_is_part_of_a_warm_stop(rig: Rig) -> None:
+    """Celery forgets it: it runs, its end is never heard of, and its process waits half a minute for that."""
+    worker = rig.start("w1", "-c", "1", "-l", "DEBUG")
+    rig.wait_member("w1")
+    (child,) = psutil.Process(worker.pid).children()
+    child.suspend()
+    rig.trace.clone((1,)).apply_async()
+    rig.wait_for(lambda: "TaskPool: Apply" in rig.log("w1"))
+    # It goes to the process in a later turn of the loop than that, but not in a later one than two answers.
+    assert all(rig.app.control.ping(timeout=20, limit=1) for _ in range(2))
+    worker.terminate()
+    rig.wait_for(lambda: "Worker: Stopping Pool" in rig.log("w1"))
+    child.resume()
+    assert worker.wait(20) == 0
+    rig.trace.clone((2,)).apply_async()
+    rig.start("w2")
+    assert rig.wait_ended(2) == Counter((1, 2))
 
 
 def test_a_killed_worker_loses_nothing_and_repeats_only_what_was_in_flight(rig: Rig) -> None:
