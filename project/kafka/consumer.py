@@ -33,7 +33,7 @@ from .trim import Trimmer
 logger = logging.getLogger(__name__)
 
 #: How long a poll without news lasts at most, in seconds; it bounds how long a stop takes, not how fast news are.
-IDLE = 0.25
+IDLE = 0.5
 BATCH = 64
 #: A full buffer stops the polls for this long; then the partitions are paused (which throws away what librdkafka has
 #: fetched ahead, so not at once) and polls go on, because rebalances and max.poll.interval.ms wait for nobody.
@@ -289,8 +289,9 @@ class GroupConsumer:
         if self._suspects:
             self._wait(self._options.commit_interval)  # for the end of the one that is out
             self._poll(0.0)
-        else:
-            self._poll(min(self._options.commit_interval, IDLE) if self._partitions.busy() else IDLE)
+        else:  # what is ready may have ended before this poll does
+            busy = self._ready or self._partitions.busy()
+            self._poll(min(self._options.commit_interval, IDLE) if busy else IDLE)
 
     def _rewind(self) -> None:
         """Go to the beginning of each partition. One that isn't fetched yet refuses that: in the next turn, then."""
