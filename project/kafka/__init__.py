@@ -96,7 +96,8 @@ when they are made; those that a promise above rests on (``acks``, ``enable.auto
     Records that are no messages, messages past the delivery limit, and what a worker rejects without putting it back
     (a task that it doesn't know, ``Reject``) go to ``<topic><suffix>``, with the reason, their origin, the time and the
     number of deliveries in the headers. What Celery can't decode does so too with
-    ``worker_consumer = "project.kafka.worker:Consumer"``; Celery's own acknowledges it.
+    ``worker_consumer = "project.kafka.worker:Consumer"``; Celery's own acknowledges it (and in a warm stop forgets what
+    its pool has been sent and not begun, which then runs twice).
 ``max_message_bytes`` (0)
     A longer record goes to the dead letters unread; 0 is no limit but the brokers' own.
 ``signing_key`` (``""``)

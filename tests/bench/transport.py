@@ -41,7 +41,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--peers", metavar="PEER,…", help="these peers only, for a look at one thing")
     parser.add_argument("--all", action="store_true", help="the slow rows too (million)")
     parser.add_argument("--quick", action="store_true", help="one small round: a smoke test, its figures mean nothing")
-    parser.add_argument("--tasks", type=int, default=1_000_000, metavar="N", help="of the row million")
+    parser.add_argument("--tasks", type=int, default=million.ENOUGH, metavar="N", help="of the row million")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every figure, saved after each row")
     parser.add_argument(
         "--from",
