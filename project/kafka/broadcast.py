@@ -27,7 +27,7 @@ from .shared import Alive, join_thread
 logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())  # librdkafka tries again and again what is refused
 
-IDLE = 0.5
+IDLE = 0.4
 
 
 def broadcast_topic(prefix: str, exchange: str) -> str:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())
 
 #: How long a poll without news lasts at most, in seconds: so long a stop takes, and so late a wait may end.
-IDLE = 0.5
+IDLE = 0.4
 #: So many at a time: a crash in between repeats them.
 BATCH = 100
 #: A fetch waits so long at the broker, in milliseconds: a record may be seen late, it waits 5 s at least.
