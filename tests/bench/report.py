@@ -37,9 +37,10 @@ def measured(row: Row, results: Results, absent: Mapping[str, str]) -> Table:
                 table.append([peer.title, absent[peer.name], *[""] * (len(table[0]) - 2)])
             continue
         line = [peer.title]
+        missing = "not measured" if any(rounds) else "not in time"
         for figure in row.figures:
             found = spread([value for value in column(rounds, figure.key) if value is not None])
-            line.append(found.text() if found else "not in time")
+            line.append(found.text() if found else missing)
             line += [_ratio(row, results, peer, figure.key)] if figure.compared else []
         table.append([*line, f"{sum(figures is not None for figures in rounds)} of {len(rounds)}"])
     return table
