@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())  # librdkafka tries again and again what is refused
 
 IDLE = 0.4
+#: How long a close waits for the reader, in seconds: it has nothing to hand over.
+JOIN_TIMEOUT = 2.5
 
 
 def broadcast_topic(prefix: str, exchange: str) -> str:
@@ -95,7 +97,7 @@ class BroadcastReader:
     def join(self, deadline: float) -> None:
         if os.getpid() == self._pid:
             _alive.discard(self)
-            join_thread(self._thread, deadline)
+            join_thread(self._thread, deadline, JOIN_TIMEOUT)
 
     def _run(self) -> None:
         while self._assign():

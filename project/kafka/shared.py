@@ -35,13 +35,14 @@ def close_deadline() -> float:
     return time.monotonic() + CLOSE_TIMEOUT
 
 
-def join_thread(thread: threading.Thread, deadline: float) -> bool:
-    """Wait until a thread has ended, or until `deadline` on the monotonic clock; returns whether it has.
+def join_thread(thread: threading.Thread, deadline: float, at_most: float = CLOSE_TIMEOUT) -> bool:
+    """Wait until a thread has ended, until `deadline` on the monotonic clock, or for `at_most` seconds; returns whether
+    it has ended.
 
     Nobody waits for one that never began, nor a thread for itself.
     """
     if thread.ident and thread is not threading.current_thread():
-        thread.join(max(0.0, deadline - time.monotonic()))
+        thread.join(min(at_most, max(0.0, deadline - time.monotonic())))
         return not thread.is_alive()
     return True
 

@@ -1,11 +1,11 @@
-"""What others do to a topic while a worker consumes it, of which no broker tells it: so it looks now and then.
+"""What others do to a topic while a worker consumes it, of which no broker tells it: so it looks every second.
 
 Who purges a queue that is being consumed deletes its records at the broker. A worker may have thousands of them in
 memory: while records wait in it, it looks where their log begins now, and what is before that needs no work any more.
 
 Who deletes a queue and publishes to it again makes another log under the same name. A worker's position in the old one
-may well be a position in the new one too, and what is before it would never run: where the topic has another id than
-before, it is consumed from its beginning.
+may well be a position in the new one too, and what is before it would never run: where the topic has another id than a
+second ago, it is consumed from its beginning.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import contextlib
 import logging
 import os
 import threading
-import time
 import weakref
 
 from kombu.exceptions import OperationalError
@@ -25,8 +24,8 @@ from .topics import Topics
 
 logger = logging.getLogger(__name__)
 
-#: In seconds, as the two below; for another id half as often: it is the dearest of what an idle worker asks.
-EVERY, IDS_EVERY = 1.0, 2.0
+#: In seconds, as the two below.
+EVERY = 1.0
 #: How long the broker may take for an answer: at first, and after answers that didn't come, as from far away.
 PATIENCE, MOST_PATIENCE = 0.25, 1.0
 #: The pause after a question without an answer, as a multiple of the patience: waiting for one that is away is dear.
@@ -63,18 +62,16 @@ class TopicWatch:
 
     def join(self, deadline: float) -> None:
         if os.getpid() == self._pid:
-            join_thread(self._thread, deadline)
+            join_thread(self._thread, deadline, 2 * MOST_PATIENCE)
 
     def _run(self) -> None:
-        patience, pause, ids_at = PATIENCE, EVERY, 0.0
+        patience, pause = PATIENCE, EVERY
         while not self._stopping.wait(pause):
             with self._lock:
                 consumers = tuple(self._consumers)
             try:
                 self._look_for_purges(consumers, patience)
-                if time.monotonic() >= ids_at:
-                    self._look_for_remade(consumers, patience)
-                    ids_at = time.monotonic() + IDS_EVERY
+                self._look_for_remade(consumers, patience)
                 patience, pause = PATIENCE, EVERY
             except OperationalError as error:
                 logger.debug("can't look after topics: %s", error)

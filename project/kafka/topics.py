@@ -158,8 +158,8 @@ class Topics:
         begins, ends = (self._offsets(parts, spec, self._timeout, self._timeout) for spec in (EARLIEST, LATEST))
         return {part: (begins[part], ends[part]) for part in parts}
 
-    # The next two are asked every second or two, so they are asked briefly: while a question of an admin client waits
-    # for a broker that is away, librdkafka connects to that without a pause, which takes half a core.
+    # The next two are asked every second, so they are asked briefly: while a question of an admin client waits for a
+    # broker that is away, librdkafka connects to that without a pause, which takes half a core.
 
     def begins(self, parts: Collection[tuple[str, int]], timeout: float) -> dict[tuple[str, int], int]:
         """The first offset that each partition has. Raises BrokerUnavailable unless all are told within `timeout`."""

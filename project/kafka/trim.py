@@ -80,7 +80,8 @@ class Trimmer:
 
     def join(self, deadline: float) -> None:
         if os.getpid() == self._pid:
-            join_thread(self._thread, deadline)
+            # What is asked already has its own bound.
+            join_thread(self._thread, deadline, LAST + 2 * self._options.connect_timeout)
 
     def trim(self, partitions: Collection[Part]) -> dict[Part, int]:
         """Delete what every group has consumed; returns before which offset. Raises OperationalError, Incomplete."""
