@@ -95,7 +95,9 @@ class Feeder:
 
 def _last_record(config: dict[str, Any], topic: str) -> tuple[bytes, bytes, int]:
     """(value, task id in it, number of partitions)."""
-    consumer = Consumer({**config, "group.id": "bench-feeder", "auto.offset.reset": "earliest"})
+    # What a group has committed is kept for it: this one would keep all of the topic.
+    own = {"group.id": "bench-feeder", "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer({**config, **own})
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
