@@ -27,7 +27,7 @@ from .options import Options
 from .partitions import Partitions
 from .quiet import librdkafka_logger, watch
 from .records import Headers
-from .shared import Alive, join_thread
+from .shared import Alive, close_some_time, join_thread
 from .trim import Trimmer
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 #: librdkafka commits without its member's id when the group's coordinator comes back after the session has ended, and
 #: the group takes that for a namesake. For this many seconds after an outage such an error isn't believed.
 FENCED_BY_ITSELF = 30.0
-#: How long the last commit is offered to a group that refuses it amid a rebalance, in seconds.
+#: How long the last commit is offered to a group that refuses it amid a rebalance, or doesn't answer, in seconds.
 LAST_COMMIT_TIMEOUT = 5.0
 #: How long the broker may take to hear that a static member leaves, in seconds.
 LEAVE_TIMEOUT = 2.0
@@ -253,6 +253,7 @@ class GroupConsumer:
             return  # a forked child has no part in its parent's membership
         if not join_thread(self._thread, deadline):
             logger.warning("%s: could not leave in time; the group waits for the session to time out", self.topic)
+            _alive.discard(self)  # nor is it waited for a second time, at the end of the process
 
     # --- the thread -------------------------------------------------------------------------------------------------
 
@@ -463,12 +464,15 @@ class GroupConsumer:
     def _leave(self) -> None:
         self._partitions.leaving = True
         try:
-            self._commit_last()
-            if self._trimmer is not None and not self._partitions.failing:
-                self._trimmer.leave(self.topic, tuple(self._partitions.trackers))
-            if self._instance_id is not None:
-                self._say_goodbye()
-            self._consumer.close()
+            if self._commit_last():
+                self._close()
+            else:
+                logger.warning(
+                    "%s: the last commit got no answer: what ended since the one before may run again, "
+                    "and the group waits for the session to time out",
+                    self.topic,
+                )
+                close_some_time(self._consumer)
         except (KafkaException, RuntimeError) as error:
             logger.warning("%s: leaving the group failed: %s", self.topic, error)
         finally:
@@ -480,13 +484,24 @@ class GroupConsumer:
                 instance_ids.free(self._group)
             _alive.discard(self)
 
-    def _commit_last(self) -> None:
-        """What is finished. Amid a rebalance the group takes no commits, so we take part in it first."""
+    def _commit_last(self) -> bool:
+        """What is finished; False where nobody answers. Amid a rebalance the group takes no commits, so we take part in
+        it first."""
         deadline = time.monotonic() + LAST_COMMIT_TIMEOUT
-        self._partitions.commit(self._partitions.trackers, leaving=True)
-        while self._partitions.rejoining and time.monotonic() < deadline:
+        partitions = self._partitions
+        partitions.commit(partitions.trackers, asynchronous=True, leaving=True)
+        while (partitions.unanswered or partitions.rejoining) and time.monotonic() < deadline:
             self._consumer.poll(REJOIN_POLL)
-            self._partitions.commit(self._partitions.trackers, leaving=True)
+            if not partitions.unanswered:
+                partitions.commit(partitions.trackers, asynchronous=True, leaving=True)
+        return not partitions.unanswered
+
+    def _close(self) -> None:
+        if self._trimmer is not None and not self._partitions.failing:
+            self._trimmer.leave(self.topic, tuple(self._partitions.trackers))
+        if self._instance_id is not None:
+            self._say_goodbye()
+        self._consumer.close()
 
     def _say_goodbye(self) -> None:
         """A static member's close says nothing, and the others would wait for its session to end; its unsubscribing

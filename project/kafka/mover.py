@@ -23,7 +23,7 @@ from .options import Options
 from .producer import ConfirmedProducer, Outgoing
 from .quiet import Repeats, librdkafka_logger
 from .records import Headers
-from .shared import Alive, join_thread
+from .shared import Alive, close_some_time, join_thread
 from .topics import DELAY, Topics
 from .trim import Trimmer
 
@@ -34,6 +34,8 @@ logger.addFilter(Repeats())
 IDLE = 0.4
 #: So many at a time: a crash in between repeats them.
 BATCH = 100
+#: How long the last commit may go unanswered, in seconds.
+LAST_COMMIT_TIMEOUT = 5.0
 #: A fetch waits so long at the broker, in milliseconds: a record may be seen late, it waits 5 s at least.
 FETCH_WAIT = 1000
 
@@ -60,6 +62,7 @@ class Mover:
         # The broker's time when our monotonic clock began: the time of day here may jump, and is taken for the broker's
         # only until that says its own.
         self._epoch = time.time() - time.monotonic()
+        self._unanswered = 0  # asynchronous commits
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="kafka-mover", daemon=True)
@@ -79,6 +82,7 @@ class Mover:
         """Wait until the group is left, or until `deadline` on the monotonic clock."""
         if os.getpid() == self._pid and not join_thread(self._thread, deadline):
             logger.warning("delayed tasks: could not leave in time; others go on when the session has timed out")
+            _alive.discard(self)  # see GroupConsumer
 
     # --- the thread -------------------------------------------------------------------------------------------------
 
@@ -202,12 +206,17 @@ class Mover:
         try:
             if asynchronous:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
+                self._unanswered += 1
             else:  # for this kind librdkafka doesn't call `_on_commit`
-                self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False) or [])
+                self._on_answer(None, self._consumer.commit(offsets=offsets, asynchronous=False) or [])
         except KafkaException as exception:
-            self._on_commit(exception.args[0], offsets)
+            self._on_answer(exception.args[0], offsets)
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        self._unanswered -= 1
+        self._on_answer(error, partitions)
+
+    def _on_answer(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         """What the broker didn't store is committed with the next round; a crash until then repeats."""
         if self._trimmer is not None and error is None:
             self._trimmer.committed(part for part in partitions if part.error is None)
@@ -233,9 +242,20 @@ class Mover:
         for part in partitions:
             self._levels.pop((part.topic, part.partition), None)
 
+    def _commit_last(self) -> bool:
+        """False where nobody answers."""
+        deadline = time.monotonic() + LAST_COMMIT_TIMEOUT
+        self._commit(self._levels.values(), asynchronous=True)
+        while self._unanswered and time.monotonic() < deadline:
+            self._consumer.poll(0.05)
+        return not self._unanswered
+
     def _leave(self) -> None:
         try:
-            self._commit(self._levels.values(), asynchronous=False)
+            if not self._commit_last():
+                logger.warning("delayed tasks: the last commit got no answer: what was moved since may come twice")
+                close_some_time(self._consumer)
+                return
             if self._trimmer is not None:
                 for level in self._levels.values():
                     if level.committed:  # else there is nothing new to delete

@@ -63,6 +63,7 @@ class Partitions:
         self._lost: dict[int, PartitionTracker] = {}  # maybe they come back
         self._commit_at = 0.0
         self._unanswered_until = 0.0
+        self._unanswered = 0  # commits
         self._failures = 0
         self._refused_amid_rebalance = False
 
@@ -96,7 +97,7 @@ class Partitions:
     @property
     def unanswered(self) -> bool:
         """Whether a commit is on its way. Only a poll tells of its end."""
-        return bool(self._unanswered_until)
+        return self._unanswered > 0
 
     def running(self) -> bool:
         """Whether the application has a record that it hasn't finished. Under the lock."""
@@ -153,14 +154,20 @@ class Partitions:
             if asynchronous:
                 self._unanswered_until = time.monotonic() + UNANSWERED
                 self._consumer.commit(offsets=offsets, asynchronous=True)
+                self._unanswered += 1
             else:
                 # For this kind librdkafka doesn't call `on_commit`, and raises only where it failed for all partitions.
-                self.on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False) or [])
+                self._on_answer(None, self._consumer.commit(offsets=offsets, asynchronous=False) or [])
         except KafkaException as exception:
-            self.on_commit(exception.args[0], offsets)
+            self._on_answer(exception.args[0], offsets)
 
     def on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """The broker's answer. What it didn't store is offered again; until then a crash would repeat that work."""
+        """The broker's answer to an asynchronous commit."""
+        self._unanswered -= 1
+        self._on_answer(error, partitions)
+
+    def _on_answer(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """What the broker didn't store is offered again; until then a crash would repeat that work."""
         self._unanswered_until = 0.0
         failed = [part for part in partitions if error is not None or part.error is not None]
         reason = error or next((part.error for part in failed), None)

@@ -7,6 +7,7 @@ are, and makes its own.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import os
 import threading
@@ -14,6 +15,8 @@ import time
 import weakref
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
+
+from confluent_kafka import Consumer, KafkaException
 
 #: How long a close waits for its threads, in seconds: for all of them together.
 CLOSE_TIMEOUT = 15.0
@@ -45,6 +48,20 @@ def join_thread(thread: threading.Thread, deadline: float, at_most: float = CLOS
         thread.join(min(at_most, max(0.0, deadline - time.monotonic())))
         return not thread.is_alive()
     return True
+
+
+def close_some_time(consumer: Consumer) -> None:
+    """Close a consumer whose brokers don't answer, from a thread that nobody waits for, nor the end of the interpreter.
+
+    Where they hang, a close waits a minute for what they were asked before. It has to be closed all the same: it would
+    go on saying that it lives once they are back.
+    """
+
+    def close() -> None:
+        with contextlib.suppress(KafkaException, RuntimeError):  # whoever began to leave has said what is to be said
+            consumer.close()
+
+    threading.Thread(target=close, name="kafka-close", daemon=True).start()
 
 
 def keep_for_ever(client: object) -> None:

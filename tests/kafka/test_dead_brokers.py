@@ -7,7 +7,6 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from celery import Celery
@@ -17,7 +16,7 @@ from kombu.exceptions import OperationalError
 from project.kafka import bindings
 from tests.kafka.conftest import TANSU_OPTIONS, TANSU_QUICK, publish, receive
 from tests.servers import Server, start_tansu
-from tests.waiting import eventually
+from tests.waiting import eventually, stopped
 
 TIMEOUT = 1.0
 #: A call may look for a connection, then for the topic, then wait for the confirmation; a busy machine is slow.
@@ -44,11 +43,6 @@ def works(app: Celery) -> bool:
     except OperationalError:
         return False
     return True
-
-
-def stopped(pid: int) -> bool:
-    """Whether all its threads are: each only stops when it looks for signals, and the others work on until then."""
-    return all("\nState:\tT" in status.read_text() for status in Path(f"/proc/{pid}/task").glob("*/status"))
 
 
 def published(connection: Connection, queue: Queue, body: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,11 @@ from project.local.kafka_libs import Missing
 from tests.kafka.conftest import OPTIONS, TANSU_OPTIONS, skip_without_kafka
 from tests.kafka.rig import Rig
 from tests.servers import start_kafka, start_tansu
+from tests.waiting import stopped
 
 RESTARTS = 10
+#: bin/run kills after so many seconds.
+IN_TIME = 20
 #: A killed node may come back when its session has ended, 9 s by default.
 SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
@@ -77,6 +81,32 @@ def test_workers_go_on_after_each_of_ten_restarts(redis_server: str, name: str, 
         print((broker.folder / "node-1" / "kafka.log").read_text()[-5000:])
         raise
     finally:
+        rig.close()
+        broker.stop()
+
+
+@pytest.mark.kafka
+def test_a_worker_ends_in_time_where_brokers_hang(redis_server: str, name: str, tmp_path: Path) -> None:
+    """Its last commit waits for them, and nothing may wait for that: whoever has sent SIGTERM kills soon."""
+    try:
+        broker = start_kafka(settings=SETTINGS)
+    except Missing as reason:
+        skip_without_kafka(reason)
+    rig = Rig(f"kafka://{broker.bootstrap}", {"session_timeout": 6.0}, redis_server, name, tmp_path)
+    (node,) = broker.processes.values()
+    try:
+        worker = rig.start("w1")
+        rig.wait_member("w1")
+        for number in range(30):
+            rig.trace.clone((number, 0.1)).apply_async()
+        rig.wait_ended(5)
+        node.send_signal(signal.SIGSTOP)
+        rig.wait_for(lambda: stopped(node.pid))
+        worker.terminate()
+        assert worker.wait(IN_TIME) == 0
+        assert "Traceback" not in rig.log("w1")
+    finally:
+        node.send_signal(signal.SIGCONT)
         rig.close()
         broker.stop()
 

@@ -125,7 +125,7 @@ def test_a_commit_that_failed_once_does_not_keep_the_end_from_trimming(cluster: 
     publish(worker, queue, "done")
     receive(worker, queue, 1)[0].ack()
     partitions = worker.default_channel._members[queue.name]._partitions
-    partitions.on_commit(KafkaError(KafkaError.REQUEST_TIMED_OUT), [])
+    partitions._on_answer(KafkaError(KafkaError.REQUEST_TIMED_OUT), [])
     began = time.monotonic()
     worker.close()  # commits, and is answered
     assert time.monotonic() - began < 10, "the end must not wait for the next commit"
