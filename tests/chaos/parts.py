@@ -58,6 +58,9 @@ class Part:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # As under bin/run, which starts all parts in one session.
+                start_new_session=False,
+                process_group=0,
             )
 
     def send(self, signum: signal.Signals) -> None:
