@@ -46,8 +46,9 @@ MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 #: librdkafka commits without its member's id when the group's coordinator comes back after the session has ended, and
 #: the group takes that for a namesake. For this many seconds after an outage such an error isn't believed.
 FENCED_BY_ITSELF = 30.0
-#: How long the last commit is offered to a group that refuses it amid a rebalance, or doesn't answer, in seconds.
-LAST_COMMIT_TIMEOUT = 5.0
+#: How long the last commit is offered to a group that refuses it amid a rebalance, or doesn't answer, in seconds. An
+#: answer may be behind that of a rebalance, which waits for the slowest member.
+LAST_COMMIT_TIMEOUT = 8.0
 #: How long the broker may take to hear that a static member leaves, in seconds.
 LEAVE_TIMEOUT = 2.0
 REJOIN_POLL = 0.05
@@ -463,16 +464,11 @@ class GroupConsumer:
 
     def _leave(self) -> None:
         self._partitions.leaving = True
+        answered = True
         try:
-            if self._commit_last():
+            answered = self._commit_last()
+            if answered:
                 self._close()
-            else:
-                logger.warning(
-                    "%s: the last commit got no answer: what ended since the one before may run again, "
-                    "and the group waits for the session to time out",
-                    self.topic,
-                )
-                close_some_time(self._consumer)
         except (KafkaException, RuntimeError) as error:
             logger.warning("%s: leaving the group failed: %s", self.topic, error)
         finally:
@@ -480,9 +476,23 @@ class GroupConsumer:
             with self._changed:
                 self._ready.clear()
                 self._suspects.clear()
-            if self._instance_id is not None:
-                instance_ids.free(self._group)
+            if answered:
+                self._free_name()
+            else:
+                self._abandon()
             _alive.discard(self)
+
+    def _free_name(self) -> None:
+        if self._instance_id is not None:
+            instance_ids.free(self._group)
+
+    def _abandon(self) -> None:
+        logger.warning(
+            "%s: the last commit got no answer: what ended since the one before may run again, "
+            "and the group waits for the session to time out",
+            self.topic,
+        )
+        close_some_time(self._consumer, self._free_name)
 
     def _commit_last(self) -> bool:
         """What is finished; False where nobody answers. Amid a rebalance the group takes no commits, so we take part in
@@ -490,9 +500,11 @@ class GroupConsumer:
         deadline = time.monotonic() + LAST_COMMIT_TIMEOUT
         partitions = self._partitions
         partitions.commit(partitions.trackers, asynchronous=True, leaving=True)
-        while (partitions.unanswered or partitions.rejoining) and time.monotonic() < deadline:
+        while partitions.unanswered or partitions.rejoining:
             self._consumer.poll(REJOIN_POLL)
-            if not partitions.unanswered:
+            if time.monotonic() > deadline:
+                break
+            if not partitions.unanswered and partitions.rejoining:
                 partitions.commit(partitions.trackers, asynchronous=True, leaving=True)
         return not partitions.unanswered
 

@@ -50,8 +50,9 @@ def join_thread(thread: threading.Thread, deadline: float, at_most: float = CLOS
     return True
 
 
-def close_some_time(consumer: Consumer) -> None:
-    """Close a consumer whose brokers don't answer, from a thread that nobody waits for, nor the end of the interpreter.
+def close_some_time(consumer: Consumer, then: Callable[[], None] = lambda: None) -> None:
+    """Close a consumer whose brokers don't answer, from a thread that nobody waits for, nor the end of the interpreter;
+    then call `then`.
 
     Where they hang, a close waits a minute for what they were asked before. It has to be closed all the same: it would
     go on saying that it lives once they are back.
@@ -60,8 +61,10 @@ def close_some_time(consumer: Consumer) -> None:
     def close() -> None:
         with contextlib.suppress(KafkaException, RuntimeError):  # whoever began to leave has said what is to be said
             consumer.close()
+        then()
 
-    threading.Thread(target=close, name="kafka-close", daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # an interpreter that ends starts no thread, and takes the consumer with it
+        threading.Thread(target=close, name="kafka-close", daemon=True).start()
 
 
 def keep_for_ever(client: object) -> None:
@@ -134,7 +137,8 @@ _kinds: list[Alive[Any]] = []
 
 @atexit.register
 def _stop_all() -> None:
-    """A thread inside librdkafka must not outlive the interpreter: each is told to stop, and waited for."""
+    """A thread inside librdkafka must not outlive the interpreter: each is told to stop, and waited for, but for those
+    that were waited for in vain already."""
     deadline = close_deadline()
     for kind in reversed(_kinds):
         running = tuple(kind)

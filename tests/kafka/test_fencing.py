@@ -20,7 +20,7 @@ def test_a_name_that_is_refused_after_an_outage_is_no_namesake() -> None:
     consumer = GroupConsumer("queue", config, options, notify=lambda: None)
     try:
         eventually(lambda: watch.away_at > told_before, 20)
-        consumer._partitions.on_commit(KafkaError(KafkaError.FENCED_INSTANCE_ID), [])
+        consumer._partitions._on_answer(KafkaError(KafkaError.FENCED_INSTANCE_ID), [])
         eventually(lambda: error(consumer) is not None, 20)
         assert isinstance(error(consumer), BrokerUnavailable)
     finally:

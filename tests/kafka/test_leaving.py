@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from confluent_kafka import KafkaError, KafkaException
-from kombu import Queue
+import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from kombu import Connection, Queue
 
-from project.kafka.partitions import Partitions
+from project.kafka import consumer
+from project.kafka.consumer import GroupConsumer
 from tests.kafka.conftest import Connect, publish, receive
 
 REFUSALS = 3
@@ -15,33 +17,60 @@ REFUSALS = 3
 
 class Rebalancing:
     """A librdkafka consumer whose group refuses commits, as it does until each member has joined again: all that come
-    before the member leaves, and some more."""
+    before the member leaves, and then so many."""
 
-    def __init__(self, partitions: Partitions) -> None:
-        self._partitions, self._consumer = partitions, partitions._consumer
-        self.refused = 0
+    def __init__(self, member: GroupConsumer, refusals: int) -> None:
+        self._partitions, self._consumer = member._partitions, cast(Any, member._consumer)
+        self._refusals, self.refused = refusals, 0
+        self._answers: list[list[TopicPartition]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._consumer, name)
 
-    def commit(self, **arguments: Any) -> Any:
-        if not self._partitions.leaving or self.refused < REFUSALS:
-            self.refused += self._partitions.leaving
+    def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> Any:
+        leaving = self._partitions.leaving
+        if leaving and self.refused >= self._refusals:
+            return self._consumer.commit(offsets=offsets, asynchronous=asynchronous)
+        self.refused += leaving
+        if not asynchronous:
             raise KafkaException(KafkaError(KafkaError.REBALANCE_IN_PROGRESS))
-        return self._consumer.commit(**arguments)
+        self._answers.append(offsets)
+        return None
+
+    def poll(self, timeout: float) -> Any:
+        while self._answers:
+            self._partitions.on_commit(KafkaError(KafkaError.REBALANCE_IN_PROGRESS), self._answers.pop())
+        return self._consumer.poll(timeout)
+
+
+def closed_amid_a_rebalance(connection: Connection, queue: Queue, refusals: int) -> Rebalancing:
+    """The connection had a message, which is finished."""
+    (message,) = receive(connection, queue, 1)
+    (member,) = connection.default_channel._members.values()
+    group: Any = Rebalancing(member, refusals)
+    member._partitions.attach(group)
+    member._consumer = group
+    message.ack()
+    connection.close()
+    return cast(Rebalancing, group)
 
 
 def test_a_commit_that_a_rebalance_refuses_is_offered_again_before_leaving(connect: Connect, queue: Queue) -> None:
     first = connect()
     publish(first, queue, "once")
-    (message,) = receive(first, queue, 1)
-    (member,) = first.default_channel._members.values()
-    group: Any = Rebalancing(member._partitions)
-    member._partitions.attach(group)
-    message.ack()
-    first.close()
-    assert group.refused == REFUSALS
+    assert closed_amid_a_rebalance(first, queue, REFUSALS).refused == REFUSALS
 
     second = connect()
     publish(second, queue, "next")
     assert [message.payload for message in receive(second, queue, 1)] == ["next"]
+
+
+def test_a_group_that_refuses_to_the_end_is_left_in_order_all_the_same(
+    connect: Connect, queue: Queue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is refused is answered: only where nobody answers does a member go without a word."""
+    monkeypatch.setattr(consumer, "LAST_COMMIT_TIMEOUT", 0.3)
+    connection = connect()
+    publish(connection, queue, "again")
+    assert closed_amid_a_rebalance(connection, queue, 10**6).refused > 1
+    assert "no answer" not in caplog.text
