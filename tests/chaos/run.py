@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from project.local.children import NotReady
 from project.local.kafka_libs import VERSION
+from project.local.supervisor import STOP_SECONDS
 from tests.chaos import report
 from tests.chaos.faults import Fault, catalogue, chosen
 from tests.chaos.flow import Answer, Flow, ends, messages, wait_for_ends
@@ -23,8 +24,6 @@ from tests.chaos.service import Service
 GOAL, STUCK = 15.0, 90.0
 #: A POST's answer while Kafka is away, in seconds (p99).
 ANSWER = 0.3
-#: A part has so many seconds to end in order.
-STOP = 20.0
 #: Before each fault, in seconds.
 CALM = 2.0
 #: The short form begins its faults within so many seconds.
@@ -60,7 +59,7 @@ def rage(service: Service, args: argparse.Namespace) -> int:
     report.count(windows, flow.books, ends(flow.books.ids()), messages(service.telegram))
     stops = service.parts.stop()
     tell(service, args, windows, flow.books.answers, stops)
-    in_order = all(took < STOP for took in [*stops.values(), *restarts(service).values()])
+    in_order = all(took < STOP_SECONDS for took in [*stops.values(), *restarts(service).values()])
     return 0 if in_order and not any(window.broken for window in windows) else 1
 
 

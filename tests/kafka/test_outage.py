@@ -13,14 +13,13 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from project.local.kafka_libs import Missing
+from project.local.supervisor import STOP_SECONDS
 from tests.kafka.conftest import OPTIONS, TANSU_OPTIONS, skip_without_kafka
 from tests.kafka.rig import Rig
 from tests.servers import start_kafka, start_tansu
 from tests.waiting import stopped
 
 RESTARTS = 10
-#: bin/run kills after so many seconds.
-IN_TIME = 20
 #: A killed node may come back when its session has ended, 9 s by default.
 SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
@@ -103,7 +102,7 @@ def test_a_worker_ends_in_time_where_brokers_hang(redis_server: str, name: str, 
         node.send_signal(signal.SIGSTOP)
         rig.wait_for(lambda: stopped(node.pid))
         worker.terminate()
-        assert worker.wait(IN_TIME) == 0
+        assert worker.wait(STOP_SECONDS) == 0
         assert "Traceback" not in rig.log("w1")
     finally:
         node.send_signal(signal.SIGCONT)
