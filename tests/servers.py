@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from project.local import children, embedded, ports
-from project.local.kafka_cluster import KafkaCluster
+from project.local.kafka_cluster import QUICK, KafkaCluster
 
 
 class Server:
@@ -59,9 +59,9 @@ def start_tansu() -> Server:
     return Server(embedded.broker_command(port), port, folder_for("tansu"))
 
 
-def start_kafka(nodes: int = 1, settings: dict[str, str] | None = None) -> KafkaCluster:
+def start_kafka(nodes: int = 1, settings: dict[str, str] | None = None, jvm: Sequence[str] = QUICK) -> KafkaCluster:
     """Real Apache Kafka, `bootstrap` are its servers; raises kafka_libs.Missing without Java or Maven."""
-    cluster = KafkaCluster(folder_for("kafka"), nodes, settings=settings)
+    cluster = KafkaCluster(folder_for("kafka"), nodes, settings=settings, jvm=jvm)
     try:
         cluster.start()
     except children.NotReady as reason:  # its log goes with the run

@@ -10,6 +10,13 @@ from typing import Any
 
 from project.local import children, kafka_libs, ports
 
+#: The JVM's options for a node that is needed at once and not for long: less memory, and no second, slower compiler.
+QUICK = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+#: Those of Apache's own kafka-server-start.sh.
+AS_SHIPPED = (
+    *("-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"),
+    *("-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true"),
+)
 READY_SECONDS = 90
 STOP_SECONDS = 10
 
@@ -19,7 +26,7 @@ class KafkaCluster:
 
     `settings` are added to every node's server.properties. Topics are not created by use, all else is as Kafka
     has it by default (but for the replication of its own topics, which one node can't give). `hosts` are the nodes'
-    addresses, all of them loopback unless said otherwise.
+    addresses, all of them loopback unless said otherwise. `jvm` are options of Java's.
     """
 
     def __init__(
@@ -29,12 +36,14 @@ class KafkaCluster:
         first_port: int | None = None,
         settings: Mapping[str, str] | None = None,
         hosts: Sequence[str] | None = None,
+        jvm: Sequence[str] = QUICK,
     ) -> None:
         self.folder = folder.resolve()
         self.ports = [first_port + n if first_port else ports.free_port() for n in range(nodes)]
         self.controllers = [ports.free_port() for _ in range(nodes)]
         self.settings = dict(settings or {})
         self.hosts = list(hosts or ["127.0.0.1"] * nodes)
+        self.jvm = tuple(jvm)
         self.processes: dict[int, subprocess.Popen[Any]] = {}
 
     @property
@@ -76,9 +85,7 @@ class KafkaCluster:
         log4j = kafka_libs.DEPLOY / "log4j2.properties"
         return [
             self._java,
-            "-Xmx512m",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
+            *self.jvm,
             f"-Dlog4j2.configurationFile={log4j}",
             f"-Dkafka.log={self._home(node) / 'kafka.log'}",
             "-cp",

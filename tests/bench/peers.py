@@ -11,8 +11,9 @@ import redis
 from confluent_kafka.admin import AdminClient
 
 from project.local.children import NotReady
-from project.local.kafka_cluster import KafkaCluster
+from project.local.kafka_cluster import AS_SHIPPED, KafkaCluster
 from project.local.kafka_libs import Missing
+from project.local.plan import EMBEDDED_OPTIONS
 from tests.servers import start_kafka, start_redis, start_tansu
 
 from .progress import tell
@@ -37,11 +38,7 @@ class Peer:
 
 
 OURS = Peer("ours", "ours on Kafka", "kafka", "kafka")
-TANSU = Peer(
-    # The options of bin/run.
-    "tansu", "ours on Tansu", "tansu", "kafka",
-    {"session_timeout": 4, "static_membership": False, "fetch.wait.max.ms": 10},
-)  # fmt: skip
+TANSU = Peer("tansu", "ours on Tansu", "tansu", "kafka", EMBEDDED_OPTIONS)
 REDIS = Peer("redis", "Redis", "redis", "redis")
 RABBITMQ = Peer("rabbitmq", "RabbitMQ", "rabbitmq", "amqp")
 CONFIRMED = Peer("confirmed", "RabbitMQ, confirmed", "rabbitmq", "amqp", {"confirm_publish": True})
@@ -94,7 +91,7 @@ class Brokers:
         return ""
 
     def _start_kafka(self) -> str:
-        self.kafka = start_kafka()
+        self.kafka = start_kafka(jvm=AS_SHIPPED)
         self._stack.callback(self.kafka.stop)
         return self.kafka.bootstrap
 

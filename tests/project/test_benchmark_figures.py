@@ -10,7 +10,7 @@ import pytest
 from tests.bench import plots, report, transport
 from tests.bench.figures import Spread, longest_gap, number, percentile, ratios, spread
 from tests.bench.outcome import Outcome
-from tests.bench.rows import Results, Target
+from tests.bench.rows import Figures, Results, Target
 from tests.bench.service import run as service
 from tests.bench.trace import Kind, Trace, Writer
 
@@ -53,6 +53,18 @@ def test_several_runs_say_which_of_them_a_row_is_of(tmp_path: Path) -> None:
     assert both.machine == ["2 cores", "`chain`: Monday", "`drain`: Tuesday"]
     assert both.rows == {"chain": {"ours": [{"p50": 2.0}]}, "drain": {"ours": [{"rate": 3.0}]}}
     assert Outcome.load(paths[:1]) == first
+
+
+def test_a_row_that_is_measured_again_takes_the_place_of_the_kept_one(tmp_path: Path) -> None:
+    kept = tmp_path / "figures"
+    rows: dict[str, dict[str, list[Figures | None]]] = {
+        "drain": {"ours": [{"rate": 1.0}]},
+        "chain": {"ours": [{"p50": 2.0}]},
+    }
+    assert Outcome(["Monday"], {}, rows).keep(kept).rows == rows
+    both = Outcome(["Tuesday"], {}, {"drain": {"ours": [{"rate": 3.0}]}}).keep(kept)
+    assert both.rows == {**rows, "drain": {"ours": [{"rate": 3.0}]}}
+    assert both.machine == ["`chain`: Monday", "`drain`: Tuesday"]
 
 
 ROUNDS: Results = {

@@ -29,6 +29,7 @@ from .stand import Stand
 
 PAGE = ROOT / "docs" / "performance.md"
 IMAGES = PAGE.parent / "images"
+KEPT = PAGE.parent / "figures" / "app"
 MARK = "<!-- figures: written by `bin/bench app --write-docs` -->"
 ROWS: tuple[Row, ...] = (*stand_rows.ROWS, *steps.ROWS, *prewarm.ROWS, *scaling.ROWS)
 Results = dict[str, dict[str, list[Figures | None]]]
@@ -58,8 +59,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         metavar="MARGIN",
         help="end with 1 where one of the chosen sides' targets is missed by more than this factor",
     )
-    parser.add_argument("--markdown", action="store_true", help="print what stands in docs/performance.md")
-    parser.add_argument("--write-docs", action="store_true", help="put it there")
+    parser.add_argument("--markdown", action="store_true", help="print it as it stands in docs/performance.md")
+    parser.add_argument("--write-docs", action="store_true", help="put it there, with the rows kept in docs/figures")
     args = parser.parse_args(argv)
     unknown = set((args.only or "").split(",")) - {"", *names}
     if unknown:
@@ -147,6 +148,8 @@ def _tell(row: Row, figures: Figures) -> None:
 def main(argv: Sequence[str]) -> int:
     args = arguments(argv)
     outcome = Outcome.load(args.files) if args.files else measure(args)
+    if args.write_docs:
+        outcome = outcome.keep(KEPT)
     rows = [(row, outcome.rows[row.name]) for row in ROWS if row.name in outcome.rows]
     page = report.markdown(outcome.machine, rows, outcome.absent)
     if args.write_docs:
