@@ -18,6 +18,8 @@ from .trim import Trimmer
 SHARE = 16
 #: How long messages wait, when consuming begins, for those of higher levels to be there too, in seconds.
 HOLD = 5.0
+#: librdkafka's default; see consumer.py.
+FETCH_WAIT = 500
 
 
 def by_publishing(record: Record) -> tuple[int, int]:
@@ -43,7 +45,9 @@ class OrderedConsumer(GroupConsumer):
         self.held = held
         self._reporting: set[int] = set()  # what this poll brings
         self._reported: set[int] = set()
-        super().__init__(topic, {**config, "enable.partition.eof": True}, options, notify, trimmer)
+        # It is settled once each partition was heard of, and one that comes may have to wait for a fetch's end.
+        own = {"fetch.wait.max.ms": FETCH_WAIT, **config, "enable.partition.eof": True}
+        super().__init__(topic, own, options, notify, trimmer)
 
     @property
     def has_ready(self) -> bool:

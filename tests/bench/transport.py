@@ -18,6 +18,7 @@ from .peers import CEILING, Absent, Brokers, Peer
 from .progress import tell
 from .rows import Figures, Row, Scale
 from .stage import Unfinished
+from .warm import warm_up
 
 ROWS = (
     *throughput.ROWS[:2],
@@ -32,8 +33,6 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 KEPT = PAGE.parent / "figures" / "transport"
 #: A peer that has not come to an end so often, and never has, is left out of the row's further rounds.
 PATIENCE = 2
-#: Each of 4000 tasks and 300 chains, before the first figure of a broker.
-WARM_UPS = 5
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -95,17 +94,13 @@ class Run:
                     before.append(self._measure(row, peer, round_, rounds))
 
     def _warm_up(self, peer: Peer) -> None:
-        """A broker that has just started is slower than it is afterwards: a JVM compiles what is called often."""
         if peer.name in self.absent or peer.broker in self.used:
             return
         try:
             self._brokers.url(peer)
             self.used.append(peer.broker)
             if peer is not CEILING and not self._scale.quick:
-                for number in range(WARM_UPS):
-                    tell(f"warming up {peer.broker}, {number + 1}/{WARM_UPS}")
-                    throughput.drain("prefork")(self._brokers, peer, f"warm-up-{peer.name}-{number}", self._scale)
-                    latency.measure(self._brokers, peer, f"warm-up-{peer.name}-{number}-chain", self._scale)
+                warm_up(self._brokers, peer, self._scale)
         except Absent as reason:
             tell(f"{peer.title}: {reason}")
             self.absent[peer.name] = str(reason)

@@ -16,10 +16,11 @@ from pathlib import Path
 from tests.bench import plots, report
 from tests.bench.figures import number
 from tests.bench.outcome import Outcome
-from tests.bench.peers import Absent
+from tests.bench.peers import OURS, RABBITMQ, REDIS, TANSU, Absent
 from tests.bench.progress import tell
 from tests.bench.rows import Figures, Rounds, Row, Scale
 from tests.bench.stage import Unfinished
+from tests.bench.warm import warm_up
 
 from . import prewarm, scaling, steps
 from . import rows as stand_rows
@@ -32,6 +33,8 @@ IMAGES = PAGE.parent / "images"
 KEPT = PAGE.parent / "figures" / "app"
 MARK = "<!-- figures: written by `bin/bench app --write-docs` -->"
 ROWS: tuple[Row, ...] = (*stand_rows.ROWS, *steps.ROWS, *prewarm.ROWS, *scaling.ROWS)
+#: Whose tasks a broker works off before its first figure.
+WARMED_BY = {peer.broker: peer for peer in (OURS, TANSU, REDIS, RABBITMQ)}
 Results = dict[str, dict[str, list[Figures | None]]]
 
 
@@ -91,6 +94,9 @@ class Run:
 
     def all(self, save: Callable[[], None]) -> None:
         together = [row for row in self.rows if row in stand_rows.ROWS]
+        with_brokers = [row for row in self.rows if row in together or row in scaling.ROWS]
+        for broker in dict.fromkeys(side.broker for side in self._sides(with_brokers)):
+            self._warm_up(broker)
         for round_ in range(1, self._rounds + 1):
             for side in self._sides(together):
                 self._stand(side, [row for row in together if side in row.peers], round_)
@@ -100,6 +106,14 @@ class Run:
                     for side in self._sides([row]):
                         self._alone(row, side, round_)
                         save()
+
+    def _warm_up(self, broker: str) -> None:
+        if self._scale.quick:
+            return
+        try:
+            warm_up(self._servers, WARMED_BY[broker], self._scale)
+        except (Absent, Unfinished) as reason:
+            tell(f"  {reason}")
 
     def _sides(self, rows: Sequence[Row]) -> list[Side]:
         sides = {peer.name: peer for row in rows for peer in row.peers if self._wanted(peer)}
