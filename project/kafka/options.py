@@ -139,6 +139,9 @@ class Options:
             # What is fetched ahead beyond max_buffered waits inside librdkafka, in this process' memory.
             "queued.min.messages": 1000,
             "queued.max.messages.kbytes": 16 * 1024,
+            # So soon it looks whether there is room again. By default that is a second, in which a worker that has
+            # emptied its one partition with news gets nothing of the others.
+            "fetch.queue.backoff.ms": 20,
             **self._settings(CONSUMER_SETTINGS),
         }
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from project.kafka import MessageTooLarge, consumer, partitions
+from project.kafka.options import Options
 from project.kafka.records import encode
 from project.kafka.topics import Topics
 from project.local.ports import free_port
@@ -79,6 +82,34 @@ def test_a_member_that_fetches_nothing_more_goes_on_committing(
         connection.drain_events(timeout=60)
         taken[-1].ack()
         eventually(lambda left=left: other._size(queue.name) == left, 20)  # type: ignore[misc]
+
+
+@pytest.mark.kafka
+def test_a_partition_with_a_long_backlog_does_not_hold_up_the_others(kafka_address: str, name: str) -> None:
+    """librdkafka, which has fetched enough ahead for now, must not take a second to see that it hasn't any more."""
+    client: dict[str, Any] = {"bootstrap.servers": kafka_address}
+    admin = AdminClient(client)
+    admin.create_topics([NewTopic(name, num_partitions=4)])[name].result(20)
+    producer = Producer(client)
+    for number in range(8000):
+        producer.produce(name, bytes(1000), partition=number % 4)
+        producer.poll(0)
+    assert producer.flush(20) == 0
+    # A busy machine may pause anybody now and then, but not each time.
+    assert min(_longest_pause(client, name, f"{name}-{number}", 8000) for number in range(3)) < 0.5
+
+
+def _longest_pause(client: dict[str, Any], topic: str, group: str, count: int) -> float:
+    """Seconds between the arrivals of two of the topic's records."""
+    reader = Consumer({**client, **Options().consumer_config(topic), "group.id": group})
+    reader.subscribe([topic])
+    times: list[float] = []
+    while len(times) < count:
+        message = reader.poll(20)
+        assert message is not None and message.error() is None
+        times.append(time.monotonic())
+    reader.close()
+    return max(after - before for before, after in pairwise(times))
 
 
 def test_a_broker_that_keeps_no_metadata_is_told_of_once(
