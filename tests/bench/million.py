@@ -17,6 +17,7 @@ from typing import Any
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from project.kafka.options import Options
+from project.kafka.topics import QUEUE
 
 from .peers import OURS, Brokers, Peer
 from .progress import tell
@@ -30,7 +31,6 @@ STEPS = 20
 #: within so many tasks, on two cores, that has happened twice.
 ENOUGH = 3_000_000
 KEPT_SECONDS = 6 * 60
-SEGMENT_MB = 16
 
 
 def million(brokers: Brokers, peer: Peer, name: str, scale: Scale) -> Figures:
@@ -56,9 +56,8 @@ def million(brokers: Brokers, peer: Peer, name: str, scale: Scale) -> Figures:
             memory.append(worker.memory())
             disk.append(_disk(brokers, stage.queue))
             tell(f"  {goal} tasks, worker {memory[-1]:.0f} MB, topic {disk[-1]:.0f} MB")
-        allowed = [
-            _allowed(times[: step + 1], feeder.written / 2**20 / STEPS, feeder.partitions) for step in range(STEPS)
-        ]
+        written = feeder.written / 2**20
+        segments = feeder.partitions * int(QUEUE.config["segment.bytes"]) / 2**20
         rates = [count / STEPS / (after - before) for before, after in itertools.pairwise(times)]
         return {
             "memory-10": memory[STEPS // 10 - 1],
@@ -67,19 +66,20 @@ def million(brokers: Brokers, peer: Peer, name: str, scale: Scale) -> Figures:
             "memory-spread": max(memory[1:]) - min(memory[1:]),
             "disk-max": max(disk),
             "disk-end": disk[-1],
-            "disk-by-allowed": max(size / bound for size, bound in zip(disk, allowed, strict=True)),
-            "written": feeder.written / 2**20,
+            "disk-by-allowed": max(
+                size / (written_lately(times[:step], written / STEPS) + segments) for step, size in enumerate(disk, 1)
+            ),
+            "written": written,
             "rate-start": rates[0],
             "rate-end": rates[-1],
             "rate-ratio": sum(rates[-3:]) / sum(rates[:3]),
         }
 
 
-def _allowed(times: Sequence[float], step: float, partitions: int) -> float:
-    """Megabytes that may be on the disk when the last of the steps is done, each of which writes `step` of them: what
-    was written since Kafka may last have deleted any, and a segment of each partition."""
-    recent = sum(time > times[-1] - KEPT_SECONDS for time in times) + 1
-    return recent * step + partitions * SEGMENT_MB
+def written_lately(ends: Sequence[float], step: float) -> float:
+    """What was written since Kafka may last have deleted anything, at most, when the last of some steps ends, each of
+    which writes `step`; a step that had begun by then counts as a whole."""
+    return (sum(end > ends[-1] - KEPT_SECONDS for end in ends) + 1) * step
 
 
 class Feeder:
@@ -149,7 +149,11 @@ ROWS = (
             Figure("memory-spread", "between the least and the most", " MB", compared=False),
             Figure("disk-max", "the topic on the broker's disk, at most", " MB", compared=False),
             Figure("disk-end", "at the end", " MB", compared=False),
-            Figure("disk-by-allowed", "at most by what was written within six minutes", compared=False),
+            Figure(
+                "disk-by-allowed",
+                "at most by what was written within six minutes and a segment of each partition",
+                compared=False,
+            ),
             Figure("written", "written in all", " MB", compared=False),
             Figure("rate-start", "tasks/s at the start", compared=False),
             Figure("rate-end", "tasks/s at the end", compared=False),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import plots, report, transport
+from tests.bench import million, plots, report, transport
 from tests.bench.figures import Spread, longest_gap, number, percentile, ratios, spread
 from tests.bench.outcome import Outcome
 from tests.bench.rows import Figures, Results, Target
@@ -83,6 +83,12 @@ def test_a_target_judges_the_median_or_the_worst_round() -> None:
 
 def test_a_target_is_not_reached_where_ours_did_not_end() -> None:
     assert Target("rate", at_least=1).measured({"ours": [{"rate": 5}, None]})[1] is False
+
+
+def test_written_lately_counts_each_step_that_may_still_be_on_the_disk() -> None:
+    # Steps of 100 s and 50 MB: what was written in the last 360 s, the step that had begun by then included.
+    ends = [100.0 * number for number in range(1, 11)]
+    assert [million.written_lately(ends[:count], 50.0) for count in (1, 3, 4, 10)] == [100.0, 200.0, 250.0, 250.0]
 
 
 def test_the_trace_keeps_what_several_writers_tell(tmp_path: Path) -> None:
