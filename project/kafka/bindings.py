@@ -18,10 +18,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from .errors import UNKNOWN, BrokerUnavailable, checked, denied
 from .groups import QUIET, patiently
+from .kinds import TABLE
 from .options import Options, settings_key
 from .producer import ConfirmedProducer
 from .shared import PerProcess
-from .topics import TABLE, Topics
+from .topics import Topics
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from kombu.exceptions import OperationalError
 
 from . import meter
-from .consumer import GroupConsumer, Member, Record
+from .buffer import Record
+from .consumer import GroupConsumer, Member
 from .delay import hold_no_longer
 from .errors import BrokerUnavailable, MessageTooLarge
 from .expiry import published_at

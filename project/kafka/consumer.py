@@ -1,4 +1,4 @@
-"""A member of a queue's consumer group: one thread that polls, and the records it has ready for the channel.
+"""A member of a queue's consumer group: one thread that polls, and fills a buffer for the channel.
 
 Each queue has a group of its own. So workers that share a queue share its messages whatever else they consume, and a
 worker that comes or goes disturbs only the queues it has in common with others.
@@ -13,18 +13,18 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from .buffer import Buffer, Record
 from .errors import NOT_ALLOWED, REFUSED, REJOINING, BrokerUnavailable, ConfigurationError, checked, denied
 from .identity import instance_ids
 from .offsets import LogWentBack, PartitionTracker
 from .options import Options
 from .partitions import Partitions
+from .pauses import Pauses
 from .quiet import librdkafka_logger, watch
 from .records import Headers
 from .shared import Alive, close_some_time, join_thread
@@ -45,7 +45,6 @@ PAUSE_AFTER = 1.0
 #: How long a look at a full buffer is off, in seconds: short enough that it doesn't run empty meanwhile. Were each take
 #: to wake the thread, it would wake for each task of a backlog, and take the interpreter's lock from who delivers them.
 LOOK_AGAIN = 0.02
-MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 #: librdkafka commits without its member's id when the group's coordinator comes back after the session has ended, and
 #: the group takes that for a namesake. For this many seconds after an outage such an error isn't believed.
 FENCED_BY_ITSELF = 30.0
@@ -55,33 +54,6 @@ LAST_COMMIT_TIMEOUT = 8.0
 #: How long the broker may take to hear that a static member leaves, in seconds.
 LEAVE_TIMEOUT = 2.0
 REJOIN_POLL = 0.05
-#: After repeated crashes: how long a record runs alone before the next one goes out, in seconds.
-ALONE = 5.0
-
-
-@dataclass(slots=True)  # not frozen: that makes each record three times as dear
-class Record:
-    """One record of a queue, as it came from the broker."""
-
-    partition: int
-    offset: int
-    timestamp: int  #: the broker's, in milliseconds since 1970
-    value: bytes
-    headers: Headers
-    redelivered: bool
-    deliveries: int  #: how often it was handed out before, as far as is known
-    consumer: GroupConsumer
-    tracker: PartitionTracker
-
-    @property
-    def topic(self) -> str:
-        return self.consumer.topic
-
-    def finish(self) -> None:
-        self.consumer.finish(self)
-
-    def blame(self) -> None:
-        self.consumer.blame(self)
 
 
 class Member(Protocol):
@@ -100,6 +72,8 @@ class GroupConsumer:
 
     `notify` is called from the consumer's thread whenever records or an error became ready.
     """
+
+    _buffer_type = Buffer
 
     def __init__(
         self,
@@ -123,15 +97,9 @@ class GroupConsumer:
         own = {"on_commit": self._partitions.on_commit, "logger": librdkafka_logger}
         self._consumer = checked(Consumer, {"fetch.wait.max.ms": FETCH_WAIT, **config, **own})
         self._partitions.attach(self._consumer)
-        self._ready: deque[Record] = deque()
-        self._ready_bytes = 0
-        self._suspects: deque[Record] = deque()  # of partitions that seem to kill workers: one at a time gets ready
-        self._suspect: Record | None = None
-        self._suspect_until = 0.0
-        self._crowded: set[int] = set()  # partitions whose metadata is nearly full: paused
+        self._pauses = Pauses(self._consumer, self._partitions)
+        self._buffer = self._buffer_type(options.max_buffered)
         self._full_since: float | None = None
-        self._paused = False  # some partitions are
-        self._held = False  # all partitions are: a new one isn't
         self._remade = False  # the topic was deleted and made again
         self._to_rewind: set[int] = set()
         self._retiring = False
@@ -146,9 +114,7 @@ class GroupConsumer:
     def take(self) -> Record | None:
         """The next record, None where none is ready. Raises what ended the thread."""
         with self._changed:
-            while self._ready:
-                record = self._ready.popleft()
-                self._ready_bytes -= len(record.value)
+            while (record := self._buffer.take()) is not None:
                 if self._partitions.has(record.partition, record.tracker):
                     record.tracker.start(record.offset)
                     return record
@@ -175,8 +141,7 @@ class GroupConsumer:
         """
         with self._changed:
             self._retiring = True
-            for record in self._ready:
-                record.tracker.release(record.offset)
+            self._buffer.release()
             self._changed.notify_all()
 
     def revive(self) -> bool:
@@ -215,14 +180,13 @@ class GroupConsumer:
         with self._changed:
             record.tracker.release(record.offset)
             if self._partitions.has(record.partition, record.tracker):
-                self._ready.appendleft(replace(record, redelivered=True))
-                self._ready_bytes += len(record.value)
+                self._buffer.put_back(record)
         self._notify()
 
     def waiting(self) -> dict[int, PartitionTracker]:
         """Nothing where nothing waits here, else every partition of ours: of the others some may be on its way."""
         with self._changed:
-            return dict(self._partitions.trackers) if self._ready or self._suspects else {}
+            return dict(self._partitions.trackers) if self._buffer.waits else {}
 
     def pass_over(self, number: int, tracker: PartitionTracker, begin: int) -> None:
         """The log of a partition begins at `begin` now: what waits from before that was purged."""
@@ -234,11 +198,8 @@ class GroupConsumer:
             if not self._partitions.has(number, tracker):
                 return
             tracker.begin = begin
-            for waiting in (self._ready, self._suspects):
-                for record in [record for record in waiting if purged(record)]:
-                    waiting.remove(record)
-                    self._ready_bytes -= len(record.value)
-                    tracker.finish(record.offset)
+            for record in self._buffer.drop(purged):
+                tracker.finish(record.offset)
             self._changed.notify_all()
 
     def begin_anew(self) -> None:
@@ -286,17 +247,17 @@ class GroupConsumer:
             self._notify()
         if self._remade or self._to_rewind:
             self._rewind()
-        if self._suspects:
-            self._release_suspect()
+        if self._buffer.has_suspects:
+            self._let_suspect_out()
         if self._is_full():
             self._hold()
             return
-        self._resume()
-        if self._suspects:
+        self._pauses.resume()
+        if self._buffer.has_suspects:
             self._wait(self._options.commit_interval)  # for the end of the one that is out
             self._poll(0.0)
         else:  # what is ready may have ended before this poll does
-            busy = self._ready or self._partitions.busy()
+            busy = self._buffer.has_ready or self._partitions.busy()
             self._poll(min(self._options.commit_interval, IDLE) if busy else IDLE)
 
     def _rewind(self) -> None:
@@ -330,19 +291,12 @@ class GroupConsumer:
         if self._partitions.unmarked:
             self._partitions.mark({record.partition for record in records})
         with self._changed:
-            was_empty = not self._ready
+            was_empty = not self._buffer.has_ready
             for record in records:
-                self._queue(record)
-            news = was_empty and bool(self._ready)
+                self._buffer.add(record)
+            news = was_empty and self._buffer.has_ready
         if news or self._error is not None:
             self._notify()
-
-    def _queue(self, record: Record) -> None:
-        if record.tracker.careful:
-            self._suspects.append(record)
-        else:
-            self._ready.append(record)
-        self._ready_bytes += len(record.value)
 
     def _arrive(self, message: Message) -> Record | None:
         """The record of a message that has to be handed out."""
@@ -396,30 +350,23 @@ class GroupConsumer:
 
     # --- after repeated crashes -------------------------------------------------------------------------------------
 
-    def _release_suspect(self) -> None:
-        """The next suspect, once the one before has ended: its count and that end are stored before it goes out."""
-        now = time.monotonic()
+    def _let_suspect_out(self) -> None:
+        """The next one: the end of the one before, and that this one has begun, are stored before it goes out."""
         with self._changed:
-            last = self._suspect
-            if last is not None and last.tracker.runs(last.offset) and now < self._suspect_until:
+            suspect = self._buffer.next_suspect()
+            if suspect is None:
                 return
-            self._suspect = record = self._suspects.popleft()
-            self._suspect_until = now + ALONE
-            record.tracker.start(record.offset)
+            suspect.tracker.start(suspect.offset)
         self._partitions.commit(self._partitions.trackers)
         with self._changed:
-            self._ready.append(record)
+            self._buffer.let_out(suspect)
         self._notify()
 
     # --- a full buffer ----------------------------------------------------------------------------------------------
 
     def _is_full(self) -> bool:
         with self._changed:
-            full = (
-                self._retiring
-                or len(self._ready) + len(self._suspects) >= self._options.max_buffered
-                or self._ready_bytes >= MAX_BUFFERED_BYTES
-            )
+            full = self._retiring or self._buffer.full
             if not full:
                 self._full_since = None
             elif self._full_since is None:
@@ -431,37 +378,18 @@ class GroupConsumer:
         if time.monotonic() - cast(float, self._full_since) < PAUSE_AFTER:
             time.sleep(LOOK_AGAIN)
             # Only a poll tells of a commit's answer, and the next commit waits for that. Who leaves asks at the end.
-            if self._partitions.unanswered and not self._retiring:
+            if self._partitions.unanswered:
                 self._poll(0.0, batch=0)
             return
-        if not self._held:
-            self._consumer.pause(self._consumer.assignment())
-            self._paused = self._held = True
+        self._pauses.pause_all()
         self._poll(self._options.commit_interval)
 
-    def _resume(self) -> None:
-        if self._paused:
-            self._consumer.resume(self._consumer.assignment())
-            self._paused = self._held = False
-            self._crowded.clear()
-        partitions = self._partitions
-        limit = partitions.metadata_bytes
-        crowded = {number for number, tracker in partitions.trackers.items() if tracker.crowded(limit)}
-        if crowded != self._crowded:
-            self._consumer.pause(partitions.parts(crowded - self._crowded))
-            self._consumer.resume(partitions.parts((self._crowded - crowded) & partitions.trackers.keys()))
-            self._crowded = crowded
-
     def _forget(self, partitions: Iterable[int]) -> None:
-        """Drop what waits of partitions that go or come; those that come aren't paused. Under the lock."""
+        """Drop what waits of partitions that go or come. Under the lock."""
         gone = frozenset(partitions)
-        for waiting in (self._ready, self._suspects):
-            for record in [record for record in waiting if record.partition in gone]:
-                record.tracker.release(record.offset)
-                waiting.remove(record)
-                self._ready_bytes -= len(record.value)
-        self._crowded -= gone
-        self._held = False
+        for record in self._buffer.drop(lambda record: record.partition in gone):
+            record.tracker.release(record.offset)
+        self._pauses.forget(gone)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -477,8 +405,7 @@ class GroupConsumer:
         finally:
             self._partitions.drop(self._partitions.trackers)
             with self._changed:
-                self._ready.clear()
-                self._suspects.clear()
+                self._buffer.clear()
             if answered:
                 self._free_name()
             else:

@@ -19,10 +19,11 @@ from functools import cache
 from typing import Any
 
 from .errors import AccessDenied
+from .kinds import DELAY
 from .options import Options
 from .quiet import Repeats
 from .records import BadRecord, Headers, Message
-from .topics import DELAY, Topics
+from .topics import Topics
 
 logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())

@@ -15,11 +15,12 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
+from .kinds import BROADCAST
 from .options import Options, settings_key
 from .producer import ConfirmedProducer
 from .records import PUBLISHED, Headers, Message, number
 from .shared import PerProcess
-from .topics import BROADCAST, Topics
+from .topics import Topics
 
 logger = logging.getLogger(__name__)
 

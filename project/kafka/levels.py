@@ -14,10 +14,10 @@ from kombu.exceptions import OperationalError
 
 from .delay import LEVELS, Waiting, delay_topic, left_header, level_for
 from .errors import MessageTooLarge
+from .kinds import DELAY
 from .options import Options
 from .producer import Outgoing
 from .records import DEAD_ORIGIN, DEAD_REASON, DEAD_TIME, BadRecord, Headers
-from .topics import DELAY
 
 logger = logging.getLogger(__name__)
 

@@ -18,13 +18,14 @@ from kombu.exceptions import OperationalError
 
 from .delay import delay_topic, delay_topics, mover_group
 from .errors import NOT_ALLOWED, REFUSED, REJOINING, UNKNOWN, AccessDenied, BrokerUnavailable, checked, denied
+from .kinds import DELAY
 from .levels import Delayed, Level, aside, onward
 from .options import Options
 from .producer import ConfirmedProducer, Outgoing
 from .quiet import Repeats, librdkafka_logger
 from .records import Headers
 from .shared import Alive, close_some_time, join_thread
-from .topics import DELAY, Topics
+from .topics import Topics
 from .trim import Trimmer
 
 logger = logging.getLogger(__name__)

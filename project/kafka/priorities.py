@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, Message
 
-from .consumer import BATCH, GroupConsumer, Record
+from .buffer import OrderedBuffer, Record
+from .consumer import BATCH, GroupConsumer
 from .options import Options
-from .records import SEQUENCE, number
 from .trim import Trimmer
 
 #: A level that waits while higher ones are served gets every so manieth message, so that none starves.
@@ -22,16 +21,14 @@ HOLD = 5.0
 FETCH_WAIT = 500
 
 
-def by_publishing(record: Record) -> tuple[int, int]:
-    return record.timestamp, number(record.headers, SEQUENCE)
-
-
 class OrderedConsumer(GroupConsumer):
     """A member whose records, of all partitions that it has, are taken in the order of their publishing.
 
     It is settled when each partition has reported a record or that there is none. With `held`, whatever is ready
     is announced again and again, because it may not be taken yet.
     """
+
+    _buffer_type = OrderedBuffer
 
     def __init__(
         self,
@@ -51,7 +48,7 @@ class OrderedConsumer(GroupConsumer):
 
     @property
     def has_ready(self) -> bool:
-        return bool(self._ready)
+        return self._buffer.has_ready
 
     def is_settled(self) -> bool:
         with self._changed:
@@ -77,15 +74,6 @@ class OrderedConsumer(GroupConsumer):
         if error is None or ended:
             self._reporting.add(message.partition() or 0)
         return None if ended else super()._arrive(message)
-
-    def _queue(self, record: Record) -> None:
-        super()._queue(record)
-        if (
-            not record.tracker.careful
-            and len(self._ready) > 1
-            and by_publishing(self._ready[-2]) > by_publishing(record)
-        ):
-            insort(self._ready, self._ready.pop(), key=by_publishing)
 
 
 class PriorityConsumer:

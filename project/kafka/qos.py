@@ -9,7 +9,7 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from . import meter
-from .consumer import Record
+from .buffer import Record
 
 logger = logging.getLogger(__name__)
 

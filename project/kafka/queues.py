@@ -18,11 +18,12 @@ from .broadcast import TransientQueue, broadcast_topic
 from .delay import detour
 from .errors import BrokerUnavailable
 from .expiry import BrokerClock, shared_clock
+from .kinds import BROADCAST
 from .producer import ConfirmedProducer, shared_producer
 from .purge import purge
 from .ranks import Levels, level_of, level_topic, lowest_priorities, priority_of
 from .records import SEQUENCE, Headers, Message, encode, topic_name
-from .topics import BROADCAST, Topics, shared_topics
+from .topics import Topics, shared_topics
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from project.kafka.kinds import QUEUE
 from project.kafka.options import Options
-from project.kafka.topics import QUEUE
 
 from .peers import OURS, Brokers, Peer
 from .progress import tell
