@@ -247,7 +247,7 @@ class GroupConsumer:
             self._notify()
         if self._remade or self._to_rewind:
             self._rewind()
-        if self._buffer.has_suspects:
+        if self._buffer.has_suspects and not self._retiring:
             self._let_suspect_out()
         if self._is_full():
             self._hold()
@@ -359,6 +359,8 @@ class GroupConsumer:
             suspect.tracker.start(suspect.offset)
         self._partitions.commit(self._partitions.trackers)
         with self._changed:
+            if self._retiring:  # meanwhile
+                suspect.tracker.release(suspect.offset)
             self._buffer.let_out(suspect)
         self._notify()
 
@@ -378,7 +380,7 @@ class GroupConsumer:
         if time.monotonic() - cast(float, self._full_since) < PAUSE_AFTER:
             time.sleep(LOOK_AGAIN)
             # Only a poll tells of a commit's answer, and the next commit waits for that. Who leaves asks at the end.
-            if self._partitions.unanswered:
+            if self._partitions.unanswered and not self._retiring:
                 self._poll(0.0, batch=0)
             return
         self._pauses.pause_all()

@@ -1,16 +1,18 @@
-"""The last commit of a member that leaves while its group rebalances."""
+"""A member that leaves: its last commit while its group rebalances, and what it still has to hand out."""
 
 from __future__ import annotations
 
+import time
 from typing import Any, cast
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from kombu import Connection, Queue
 
-from project.kafka import consumer
+from project.kafka import buffer, consumer, offsets
 from project.kafka.consumer import GroupConsumer
 from tests.kafka.conftest import Connect, publish, receive
+from tests.waiting import eventually
 
 REFUSALS = 3
 
@@ -74,3 +76,28 @@ def test_a_group_that_refuses_to_the_end_is_left_in_order_all_the_same(
     publish(connection, queue, "again")
     assert closed_amid_a_rebalance(connection, queue, 10**6).refused > 1
     assert "no answer" not in caplog.text
+
+
+def test_who_takes_nothing_more_leaves_though_more_records_are_under_suspicion(
+    connect: Connect, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was let out meanwhile would never end, and keep the member from leaving."""
+    monkeypatch.setattr(offsets, "CAREFUL_AFTER", 0)
+    monkeypatch.setattr(buffer, "ALONE", 0.0)
+    connection = connect(partitions=1)
+    publish(connection, queue, *range(20))
+    (message,) = receive(connection, queue, 1)
+    channel = connection.default_channel
+    (member,) = channel._members.values()
+    turns: list[None] = []
+    commit_if_due = member._partitions.commit_if_due
+    member._partitions.commit_if_due = lambda: (turns.append(None), commit_if_due())
+
+    for tag in tuple(channel._consumers):
+        channel.basic_cancel(tag)
+    before = len(turns)
+    eventually(lambda: len(turns) > before + 3, 5)
+    message.ack()
+
+    member.join(time.monotonic() + 10)
+    assert not member._thread.is_alive()
