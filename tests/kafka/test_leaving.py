@@ -89,14 +89,19 @@ def test_who_takes_nothing_more_leaves_though_more_records_are_under_suspicion(
     (message,) = receive(connection, queue, 1)
     channel = connection.default_channel
     (member,) = channel._members.values()
-    turns: list[None] = []
-    commit_if_due = member._partitions.commit_if_due
-    member._partitions.commit_if_due = lambda: (turns.append(None), commit_if_due())
+    commit_if_due, turns = member._partitions.commit_if_due, 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        commit_if_due()
+
+    monkeypatch.setattr(member._partitions, "commit_if_due", turn)
 
     for tag in tuple(channel._consumers):
         channel.basic_cancel(tag)
-    before = len(turns)
-    eventually(lambda: len(turns) > before + 3, 5)
+    before = turns
+    eventually(lambda: turns > before + 3, 5)
     message.ack()
 
     member.join(time.monotonic() + 10)
