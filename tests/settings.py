@@ -8,7 +8,7 @@ os.environ.setdefault("SECRET_KEY", "only-for-tests")
 
 from project.settings import *  # noqa: F403
 
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
+if DATABASES["default"]["ENGINE"] == "project.sqlite":  # noqa: F405
     # A file, as in real life: threads that share a database in memory don't wait for each other's locks.
     DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/rates-test-{os.getpid()}.sqlite3"}  # noqa: F405
 
