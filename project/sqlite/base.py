@@ -60,7 +60,7 @@ class PatientCursor(base.SQLiteCursorWrapper):
                 if getattr(error, "sqlite_errorcode", None) not in LOCKED:
                     raise
                 now = time.monotonic()
-                begun = begun or now
+                begun = now if begun is None else begun
                 if now - begun > self.patience:
                     raise
             time.sleep(random.uniform(0.5, 1.5) * min(max(PAUSE, GROWTH * (now - begun)), LONGEST_PAUSE))
