@@ -65,7 +65,8 @@ REFUSED = frozenset(
 )
 
 UNKNOWN = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC})
-#: What passes by itself: a fresh topic gets its leader, a fresh broker its coordinator.
+#: What passes by itself: a fresh topic gets its leader, a fresh broker its coordinator. The last three are a leader's
+#: that knows less of its term than the client (just made topics, seen on Kafka 4.3.1), more, or not yet its own end.
 NOT_YET = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -75,6 +76,9 @@ NOT_YET = frozenset(
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         *UNKNOWN,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
     }
 )
 
