@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .figures import percentile
-from .peers import OURS, RABBITMQ, REDIS, STOCK, Brokers, Peer
+from .peers import CONFIRMED, OURS, RABBITMQ, REDIS, STOCK, Brokers, Peer
 from .rows import Figure, Figures, Row, Scale, Target
 from .stage import Stage, Unfinished
 
@@ -52,7 +52,7 @@ ROWS = (
     Row(
         "chain",
         "chain of two when idle",
-        (OURS, REDIS, RABBITMQ, STOCK),
+        (OURS, REDIS, RABBITMQ, CONFIRMED, STOCK),
         measure,
         (P50, P99),
         tuple(Target(key, peer, at_most=1.0) for key in ("p50", "p99") for peer in ("redis", "rabbitmq")),

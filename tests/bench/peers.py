@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -60,6 +61,7 @@ class Brokers:
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._urls: dict[str, str] = {}
+        self._processes: dict[str, Callable[[], Iterable[subprocess.Popen[Any]]]] = {}
         self._absent: dict[str, str] = {}
         self.kafka: KafkaCluster | None = None
         self._redis: redis.Redis | None = None
@@ -87,28 +89,36 @@ class Brokers:
         address = self._urls[name]
         return address if "://" in address else f"{peer.scheme}://{address}"
 
+    def pids(self, broker: str) -> list[int]:
+        """Of its servers; none where it wasn't started."""
+        return [process.pid for process in self._processes.get(broker, list)()]
+
     def _start_none(self) -> str:
         return ""
 
     def _start_kafka(self) -> str:
-        self.kafka = start_kafka(jvm=AS_SHIPPED)
-        self._stack.callback(self.kafka.stop)
-        return self.kafka.bootstrap
+        self.kafka = cluster = start_kafka(jvm=AS_SHIPPED)
+        self._stack.callback(cluster.stop)
+        self._processes["kafka"] = cluster.processes.values
+        return cluster.bootstrap
 
     def _start_tansu(self) -> str:
         server = start_tansu()
         self._stack.callback(server.stop)
+        self._processes["tansu"] = lambda: [server.process]
         return server.address
 
     def _start_redis(self) -> str:
         server = start_redis()
         self._stack.callback(server.stop)
+        self._processes["redis"] = lambda: [server.process]
         self._redis = redis.Redis(port=server.port)
         return f"{server.address}/0"
 
     def _start_rabbitmq(self) -> str:
         server = RabbitMQ()
         self._stack.callback(server.stop)
+        self._processes["rabbitmq"] = lambda: server.processes
         return server.url
 
     def clean(self, peer: Peer, queues: list[str]) -> None:

@@ -52,7 +52,7 @@ class RabbitMQ:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "env.conf"),
         }
-        self._processes: list[subprocess.Popen[Any]] = []
+        self.processes: list[subprocess.Popen[Any]] = []
         try:
             self._spawn("epmd", "-port", str(epmd_port), "-address", "127.0.0.1")
             node = self._spawn(server)
@@ -82,12 +82,12 @@ class RabbitMQ:
                 stdout=log,
                 stderr=log,
             )
-        self._processes.append(process)
+        self.processes.append(process)
         return process
 
     def stop(self) -> None:
         """The node first, then its name server; its own helpers go with its process group."""
-        for process in reversed(self._processes):
+        for process in reversed(self.processes):
             children.end([process], grace=15)
             try:
                 os.killpg(process.pid, signal.SIGKILL)

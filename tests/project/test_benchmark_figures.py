@@ -11,6 +11,7 @@ from tests.bench import million, plots, report, transport
 from tests.bench.figures import Spread, longest_gap, number, percentile, ratios, spread
 from tests.bench.outcome import Outcome
 from tests.bench.rows import Figures, Results, Target
+from tests.bench.service import capacity
 from tests.bench.service import run as service
 from tests.bench.trace import Kind, Trace, Writer
 
@@ -143,3 +144,45 @@ def test_the_page_of_the_service_has_its_markers(tmp_path: Path) -> None:
     page.write_text(service.PAGE.read_text())
     report.write_docs("| a | table |", page, service.MARK)
     assert "| a | table |" in page.read_text()
+
+
+COSTS = {
+    "web": 3.0,
+    "relay": 1.0,
+    "rates": 4.0,
+    "notify": 5.0,
+    "broker": 2.0,
+    "redis": 0.1,
+    "database": 2.5,
+    "sum": 0.0,
+}
+WRITES = {
+    "topics": 4.0,
+    "records": 2.0,
+    "commits": 0.2,
+    "commit-records": 1.0,
+    "database": 1.0,
+    "transactions": 6.0,
+    "wal": 3.0,
+}
+
+
+def test_what_a_rate_needs_is_reckoned_from_what_one_request_costs() -> None:
+    twice_as_dear: Figures = {key: 2 * value for key, value in COSTS.items()}
+    cost: Results = {"postgres": [{key: value / 2 for key, value in COSTS.items()}, COSTS, twice_as_dear]}
+    table = capacity.needs({"cost": cost, "writes": {"postgres": [WRITES, None]}})
+    lines = {line[0]: line[1:] for line in table}
+    assert lines["what"] == ["one request", "1 000 a second", "10 000 a second"]
+    # 3 ms a thousand times a second are three cores, or five of which each is in use for 60 %.
+    assert lines["web"] == ["3 ms of CPU", "5 cores", "50 cores"]
+    assert lines["Redis"] == ["0.100 ms of CPU", "1 core", "2 cores"]
+    assert lines["all of it"] == ["17.6 ms of CPU", "33 cores", "296 cores"]
+    assert lines["Kafka's messages, by 3 replicas"] == ["2 of 2 kB", "2 000/s, 12 MB/s", "20 000/s, 120 MB/s"]
+    assert lines["Kafka's commits, by 3 replicas"] == ["1 of 0.200 kB", "1 000/s, 0.600 MB/s", "10 000/s, 6 MB/s"]
+    assert lines["PostgreSQL's transactions"] == ["6, 3 kB of log", "6 000/s, 3 MB/s", "60 000/s, 30 MB/s"]
+    assert lines["what stays in PostgreSQL"] == ["1 kB", "86.4 GB a day", "864 GB a day"]
+
+
+def test_nothing_is_reckoned_from_half_of_what_it_takes() -> None:
+    assert capacity.needs({"cost": {"postgres": [COSTS]}}) == []
+    assert capacity.needs({"cost": {"ours": [COSTS]}, "writes": {"ours": [WRITES]}}) == []

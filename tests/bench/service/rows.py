@@ -11,7 +11,9 @@ from .stand import CLIENTS, Stand
 
 #: One after the other, while nothing else happens.
 IDLE, IDLE_WARM_UP = 150, 10
-COSTS = ("web", "relay", "rates", "notify", "broker", "database", "sum")
+COSTS = ("web", "relay", "rates", "notify", "broker", "redis", "database", "sum")
+#: Of what is written; the others are counted, not weighed.
+IN_BYTES = ("topics", "commits", "database", "wal")
 #: An answer that is kept, one that isn't (its address was never asked for), and what the server itself gives.
 KEPT, NEW, LIMIT = "/api/v1/rates/", "/api/v1/rates/?n={}", "/healthz"
 
@@ -41,13 +43,14 @@ def cost(stand: Stand, scale: Scale) -> Figures:
     def of(prefix: str) -> float:
         return sum(value for name, value in used.items() if name.startswith(prefix))
 
-    named = {name: of(name) for name in ("web", "relay", "broker", "database")}
+    named = {name: of(name) for name in ("web", "relay", "broker", "redis", "database")}
     workers = {"rates": of("rates") + of("worker-rates"), "notify": of("notify") + of("worker-notifications")}
     return {**named, **workers, "sum": sum(named.values()) + sum(workers.values())}
 
 
-def written(stand: Stand, scale: Scale) -> Figures:
-    return {name: number / 1000 for name, number in stand.flow.bytes.items()}
+def writes(stand: Stand, scale: Scale) -> Figures:
+    """Of one request: kilobytes, and numbers, from the same flow."""
+    return {name: value / 1000 if name in IN_BYTES else value for name, value in stand.flow.written.items()}
 
 
 def read(stand: Stand, scale: Scale) -> Figures:
@@ -106,18 +109,22 @@ ROWS = (
         "CPU of one request, in ms",
         SIDES,
         cost,
-        tuple(Figure(key, key, compared=False) for key in COSTS),
+        tuple(Figure(key, key.replace("redis", "Redis"), compared=False) for key in COSTS),
         (),
     ),
     Row(
-        "bytes",
-        "kB written for one request",
+        "writes",
+        "what is written for one request",
         (OURS, OURS_POSTGRES, THREE, FASTSTREAM, BARE),
-        written,
+        writes,
         (
-            Figure("topics", "messages in Kafka", compared=False),
-            Figure("commits", "commits in Kafka", compared=False),
-            Figure("database", "database", compared=False),
+            Figure("topics", "Kafka's messages", " kB", compared=False),
+            Figure("records", "their number", compared=False),
+            Figure("commits", "Kafka's commits", " kB", compared=False),
+            Figure("commit-records", "their number", compared=False),
+            Figure("database", "what stays in the database", " kB", compared=False),
+            Figure("transactions", "PostgreSQL's transactions", compared=False),
+            Figure("wal", "its log", " kB", compared=False),
         ),
         (),
     ),

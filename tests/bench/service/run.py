@@ -22,7 +22,7 @@ from tests.bench.rows import Figures, Rounds, Row, Scale
 from tests.bench.stage import Unfinished
 from tests.bench.warm import warm_up
 
-from . import prewarm, scaling, steps
+from . import capacity, prewarm, scaling, steps
 from . import rows as stand_rows
 from .servers import ROOT, Servers
 from .sides import Side
@@ -35,6 +35,7 @@ MARK = "<!-- figures: written by `bin/bench app --write-docs` -->"
 ROWS: tuple[Row, ...] = (*stand_rows.ROWS, *steps.ROWS, *prewarm.ROWS, *scaling.ROWS)
 #: Whose tasks a broker works off before its first figure.
 WARMED_BY = {peer.broker: peer for peer in (OURS, TANSU, REDIS, RABBITMQ)}
+NEEDS = f"What more requests a second need, each core in use for {100 * capacity.USE:.0f} %, on PostgreSQL"
 Results = dict[str, dict[str, list[Figures | None]]]
 
 
@@ -166,12 +167,16 @@ def main(argv: Sequence[str]) -> int:
         outcome = outcome.keep(KEPT)
     rows = [(row, outcome.rows[row.name]) for row in ROWS if row.name in outcome.rows]
     page = report.markdown(outcome.machine, rows, outcome.absent)
+    text = report.text(outcome.machine, rows, outcome.absent)
+    if needs := capacity.needs(outcome.rows):
+        page += f"\n\n### {NEEDS}\n\n{report.as_markdown(needs)}"
+        text += f"\n\n{NEEDS}\n{report.as_text(needs)}"
     if args.write_docs:
         pictures = plots.save(rows, IMAGES, "bench")
         shown = "\n".join(f"![{path.stem}]({path.relative_to(PAGE.parent)})" for path in pictures)
         report.write_docs(f"{page}\n\n{shown}", PAGE, MARK)
         tell(f"written to {PAGE}")
-    print(page if args.markdown else report.text(outcome.machine, rows, outcome.absent))
+    print(page if args.markdown else text)
     return 1 if args.check and missed(rows, args.check) else 0
 
 

@@ -88,14 +88,6 @@ class Servers(Brokers):
         _prepare(self.postgres.url.rpartition("/")[0] + "/migrated")
         return "migrated"
 
-    def size(self, url: str) -> float:
-        """Bytes of a database; of SQLite without its log, which is written over."""
-        if url.startswith("sqlite:///"):
-            return Path(url.removeprefix("sqlite:///")).stat().st_size
-        with psycopg.connect(url) as connection:
-            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
-        return float(row[0]) if row else 0.0
-
     def databases(self) -> list[str]:
         """How durable a commit is, as the servers say it."""
         facts = []
@@ -112,17 +104,17 @@ class Servers(Brokers):
     def make_topics(self, peer: Peer, names: list[str]) -> None:
         from confluent_kafka.admin import NewTopic
 
-        for future in self._kafka(peer).create_topics([NewTopic(name, num_partitions=1) for name in names]).values():
+        for future in self.admin(peer).create_topics([NewTopic(name, num_partitions=1) for name in names]).values():
             future.result(15)
 
     def drop_topics(self, peer: Peer) -> None:
         """All of them: each measurement has a clean broker."""
-        admin = self._kafka(peer)
+        admin = self.admin(peer)
         names = [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
         for future in admin.delete_topics(names, operation_timeout=10).values() if names else ():
             future.result(15)
 
-    def _kafka(self, peer: Peer) -> AdminClient:
+    def admin(self, peer: Peer) -> AdminClient:
         if peer.broker not in self._admins:
             self._admins[peer.broker] = AdminClient({"bootstrap.servers": self.address(peer), "log_level": 2})
         return self._admins[peer.broker]

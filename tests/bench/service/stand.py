@@ -30,6 +30,7 @@ from tests.standins.telegram import TOKEN
 
 from .servers import ROOT, Servers, peers_python
 from .sides import Side
+from .written import written
 
 READY_SECONDS = 120
 WARM_UP = 48
@@ -43,9 +44,9 @@ class Flow:
     seconds: list[float]
     post_rate: float
     message_rate: float
-    #: Of each part, by name, for one request: seconds of CPU, and bytes that were written to stay.
+    #: For one request: seconds of CPU of each part, by its name, and what was written (written.py).
     cpu: dict[str, float]
-    bytes: dict[str, float]
+    written: dict[str, float]
 
 
 def service_settings() -> dict[str, str]:
@@ -218,35 +219,29 @@ class Stand:
         return self.flow_of(self._count, 120)
 
     def flow_of(self, count: int, within: float, stuck: float = 30) -> Flow:
-        seen, cpu, disk = self.trace.count(), self.cpu(), self.disk()
+        seen, cpu, before = self.trace.count(), self.cpu(), self.written()
         found = self.client("post", within, port=self.port, clients=CLIENTS, first=self.numbers(count), count=count)
         self.until(lambda: self.trace.count() >= seen + count, within, "messages are missing", stuck)
         cpu = {name: (after - cpu.get(name, 0.0)) / count for name, after in self.cpu().items()}
         last = max(event.time for event in self.trace.events(seen))
         post_rate = count / (found["ended"] - found["begun"])
-        written = {name: (after - disk[name]) / count for name, after in self.disk().items()}
-        return Flow(found["seconds"], post_rate, count / (last - found["begun"]), cpu, written)
+        more = {name: (after - before[name]) / count for name, after in self.written().items()}
+        return Flow(found["seconds"], post_rate, count / (last - found["begun"]), cpu, more)
 
     def cpu(self) -> dict[str, float]:
         """Seconds of CPU until now, of each part with its children, and of the servers."""
         used = {name: _cpu(process.pid) for name, process in self.parts.items()}
-        if self.side.broker == "kafka" and self.servers.kafka is not None:
-            used["broker"] = sum(_cpu(process.pid) for process in self.servers.kafka.processes.values())
+        # One side is at work at a time: what the servers use meanwhile is for it.
+        used["redis"] = sum(map(_cpu, self.servers.pids("redis")))
+        if self.side.broker != "redis":
+            used["broker"] = sum(map(_cpu, self.servers.pids(self.side.broker)))
         if self.side.database == "postgres" and self.servers.postgres is not None:
             used["database"] = _cpu(self.servers.postgres.process.pid)
         return used
 
-    def disk(self) -> dict[str, float]:
-        """Bytes until now: of the topics, of Kafka's own (commits), of the database's file or files."""
-        sizes = dict.fromkeys(("topics", "commits", "database"), 0.0)
-        if self.side.broker == "kafka" and self.servers.kafka is not None:
-            for folder in Path(self.servers.kafka.folder).glob("node-*/data/*"):
-                kind = "commits" if folder.name.startswith("__consumer_offsets") else "topics"
-                if kind == "commits" or not folder.name.startswith("__"):
-                    sizes[kind] += _logs(folder)
-        if self.side.design == "project":
-            sizes["database"] = self.servers.size(self.environment["DATABASE_URL"])
-        return sizes
+    def written(self) -> dict[str, float]:
+        database = self.environment["DATABASE_URL"] if self.side.design == "project" else None
+        return written(self.servers, self.side, database)
 
     def memory(self) -> float:
         """Megabytes of all parts with their children, each on its own."""
@@ -275,12 +270,6 @@ def _cpu(pid: int) -> float:
             with contextlib.suppress(psutil.NoSuchProcess):
                 total += sum(one.cpu_times()[:2])
     return total
-
-
-def _logs(folder: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):  # a topic of the side before, which the broker deletes now
-        return sum(path.stat().st_size for path in folder.glob("*.log"))
-    return 0
 
 
 def _memory(pid: int) -> float:
