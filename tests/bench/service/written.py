@@ -50,13 +50,14 @@ def _sizes(servers: Servers) -> dict[str, float]:
     sizes = dict.fromkeys(("topics", "commits"), 0.0)
     if servers.kafka is not None:
         for folder in Path(servers.kafka.folder).glob("node-*/data/*"):
-            if folder.is_dir() and (kind := _kind(folder.name)) is not None:
+            # A topic that was deleted stays for a minute.
+            if not folder.name.endswith("-delete") and (kind := _kind(folder.name)) is not None:
                 sizes[kind] += _logs(folder)
     return sizes
 
 
 def _logs(folder: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):  # a topic of the side before, which the broker deletes now
+    with contextlib.suppress(FileNotFoundError):  # the broker may delete it right now
         return sum(path.stat().st_size for path in folder.glob("*.log"))
     return 0
 
