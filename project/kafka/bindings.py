@@ -102,6 +102,8 @@ class Bindings:
         """
         send = self._producer.send if wait else self._producer.post
         with self._lock:
+            if wait:
+                self._catch_up(0.0)  # others may have bound it
             for key, row in tuple(self._rows.items()):
                 if (
                     row.queue == queue

@@ -7,6 +7,7 @@ its queue begins before its first request goes out: the end of the topic at the 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -15,10 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from .arguments import QueueArguments
-from .errors import checked
+from .errors import BrokerUnavailable, checked
 from .options import Options
 from .quiet import Repeats, librdkafka_logger
 from .records import topic_name
@@ -28,8 +29,13 @@ logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())  # librdkafka tries again and again what is refused
 
 IDLE = 0.4
+#: How long nothing is polled where too much waits here, in seconds.
+FULL = 0.05
 #: How long a close waits for the reader, in seconds: it has nothing to hand over.
 JOIN_TIMEOUT = 2.5
+#: So many records wait here for their listeners; further ones wait at the broker. Where nobody listens just now the
+#: oldest make way: the answer to a question that was just asked comes last.
+MOST_READY = 1000
 
 
 def broadcast_topic(prefix: str, exchange: str) -> str:
@@ -68,7 +74,9 @@ class BroadcastReader:
         self._assigned: frozenset[str] = frozenset()
         self._changed = threading.Condition(threading.Lock())
         self._ready: deque[Broadcast] = deque()
+        self.heard = True  # by anybody
         self._stopping = False
+        self._error: BrokerUnavailable | None = None
         self._thread = threading.Thread(target=self._run, name="kafka-broadcast", daemon=True)
         _alive.add(self)
 
@@ -80,9 +88,20 @@ class BroadcastReader:
         if not self._thread.ident:
             self._thread.start()
 
+    def begin_anew(self, topic: str) -> None:
+        """The topic was deleted and made again."""
+        with self._changed:
+            self._wanted[topic] = 0
+            self._assigned -= {topic}
+
     def take(self) -> Broadcast | None:
-        """The next record, None where none is ready."""
-        return self._ready.popleft() if self._ready else None
+        """The next record, None where none is ready. Raises what ended the thread."""
+        try:
+            return self._ready.popleft()
+        except IndexError:
+            if self._error is not None:
+                raise self._error from None
+            return None
 
     def has_read(self, ends: Mapping[str, int]) -> bool:
         """Whether each of these topics was read up to its offset."""
@@ -100,20 +119,40 @@ class BroadcastReader:
             join_thread(self._thread, deadline, JOIN_TIMEOUT)
 
     def _run(self) -> None:
-        while self._assign():
-            message = self._consumer.poll(IDLE)
-            if message is None:
-                continue
-            if (error := message.error()) is not None:
-                if error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # of no use here
-                    logger.warning("broadcasts: %s", error.str())
-                continue
-            topic, offset = message.topic() or "", message.offset() or 0
-            self._ready.append(Broadcast(topic, offset, message.timestamp()[1], message.value() or b""))
-            with self._changed:
-                self._wanted[topic] = offset + 1
+        try:
+            while self._assign():
+                if self._has_room() and (message := self._consumer.poll(IDLE)) is not None:
+                    self._arrive(message)
+        except BaseException as error:  # whatever ends this thread must end the connection, or nobody hears any more
+            logger.exception("broadcasts: the reader stopped")
+            self._error = BrokerUnavailable(f"the reader of broadcasts stopped: {error}")
             self._notify()
-        self._consumer.close()
+        finally:
+            self._consumer.close()
+
+    def _has_room(self) -> bool:
+        if len(self._ready) < MOST_READY:
+            return True
+        if self.heard:
+            with self._changed:
+                self._changed.wait(FULL)
+            return False
+        with contextlib.suppress(IndexError):
+            self._ready.popleft()
+        return True
+
+    def _arrive(self, message: Message) -> None:
+        if (error := message.error()) is not None:
+            if error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # of no use here
+                logger.warning("broadcasts: %s", error.str())
+            return
+        topic, offset = message.topic() or "", message.offset() or 0
+        with self._changed:
+            if topic not in self._assigned:
+                return  # it is assigned anew in the next turn, from another offset
+            self._wanted[topic] = offset + 1
+        self._ready.append(Broadcast(topic, offset, message.timestamp()[1], message.value() or b""))
+        self._notify()
 
     def _assign(self) -> bool:
         """Read what is wanted now; False at the end. In this thread, because librdkafka would wait for its poll."""

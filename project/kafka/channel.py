@@ -277,9 +277,7 @@ class Channel(ListeningChannel):
             member.join(deadline)
         if reader is not None:
             reader.join(deadline)
-        for queue in self._own_transients:
-            if self.connection.transients.pop(queue, None) is not None:
-                self._bindings.remove(queue, wait=False)
+        self._take_back_transients()
         self.qos.clear()
         if self.connection is not None:
             self.connection.close_channel(self)

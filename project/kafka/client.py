@@ -97,6 +97,10 @@ class Client:
                 self._leading.release()
                 self._hand_over()
 
+    def flush(self, timeout: float) -> None:
+        """Wait until nothing is on its way, at most so many seconds."""
+        self._producer.flush(timeout)
+
     def wait(self, delivery: Delivery, deadline: float) -> None:
         """Until the report is there, or the deadline is over."""
         self._waiting.append(delivery)

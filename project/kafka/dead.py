@@ -23,6 +23,7 @@ from .groups import QUIET, Stored
 from .metadata import decode as decode_metadata
 from .options import Options
 from .producer import ConfirmedProducer
+from .ranks import queue_topic
 from .readers import Incomplete, Part
 from .records import DEAD_DELIVERIES, DEAD_ORIGIN, DEAD_PREFIX, DEAD_REASON, DEAD_TIME, DELIVERIES, BadRecord, Headers
 from .records import decode as decode_message
@@ -98,7 +99,7 @@ class DeadLetters:
 
     def find(self, ids: Collection[str]) -> list[Letter]:
         """Raises Refused where one isn't there."""
-        topics = sorted({id.rsplit(":", 2)[0] for id in ids})
+        topics = sorted({queue_topic(id.rsplit(":", 2)[0]) for id in ids})
         found = {letter.id: letter for topic in topics for letter in self.of(topic)}
         missing = [id for id in ids if id not in found]
         if missing:

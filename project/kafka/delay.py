@@ -12,6 +12,7 @@ how long it has to wait from then on, and nobody holds it longer.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -147,9 +148,9 @@ class Waiting:
         own = dict(headers)
         try:
             target, due, tries = own[TARGET], own[DUE], own.get(TRIES)
-            if not target:
-                raise ValueError("no topic")
             waiting = cls(_text(target), float(_text(due)), int(_text(tries) or 0), _left(own))
+            if not waiting.target or waiting.tries < 0 or not math.isfinite(waiting.due):
+                raise ValueError("no topic, or no such tries or time")
         except (KeyError, ValueError) as error:
             raise BadRecord(f"not a delayed message: {type(error).__name__}: {error}") from error
         return waiting, [(name, value) for name, value in headers if name not in (TARGET, DUE, TRIES, LEFT)]

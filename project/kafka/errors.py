@@ -48,6 +48,7 @@ REJOINING = frozenset(
         KafkaError.REBALANCE_IN_PROGRESS,
         KafkaError.ILLEGAL_GENERATION,
         KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.STALE_MEMBER_EPOCH,
         KafkaError._MAX_POLL_EXCEEDED,
         KafkaError._ASSIGNMENT_LOST,
         KafkaError._STATE,

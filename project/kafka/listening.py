@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kombu.exceptions import OperationalError
+
 from .broadcast import Broadcast, BroadcastReader
 from .expiry import Expired, published_at, time_to_live
+from .offsets import PartitionTracker
 from .queues import QueueChannel
 from .ranks import priority_of
-from .records import BadRecord, Headers, Message, decode
+from .records import Headers, Message, decode
+from .topic_watch import PATIENCE, shared_watch
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +34,23 @@ class Listener:
     callback: Callable[[Any], Any]
     ends: dict[str, int] = field(default_factory=dict)  # what was published before, by topic
     hold_until: float = 0.0
-    waiting: list[tuple[int, int, Message]] = field(default_factory=list)
+    waiting: list[tuple[int, int, Any]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Heard:
+    """A broadcast topic that is read here, for the watch."""
+
+    topic: str
+    remade: Callable[[str], None]
+
+    def waiting(self) -> Mapping[int, PartitionTracker]:
+        return {}  # nobody purges it
+
+    def pass_over(self, number: int, tracker: PartitionTracker, begin: int) -> None: ...
+
+    def begin_anew(self) -> None:
+        self.remade(self.topic)
 
 
 class ListeningChannel(QueueChannel):
@@ -40,6 +61,8 @@ class ListeningChannel(QueueChannel):
         self.expired = Expired()
         self._reader: BroadcastReader | None = None
         self._listeners: dict[str, Listener] = {}  # by queue
+        self._heard: dict[str, Heard] = {}  # by topic
+        self._ids: dict[str, str] = {}  # of the topics, when last seen
         self._tags = itertools.count(1)
 
     def _listen(self, queue: str, callback: Callable[[Any], Any]) -> None:
@@ -51,15 +74,43 @@ class ListeningChannel(QueueChannel):
         if self._reader is None:
             config = self.options.client_config(self._address.hosts, self._address.credentials)
             self._reader = BroadcastReader(config, self.options, self.connection.wake)
+        self._reader.heard = True
         self._reader.listen(transient.begins)
+        self._look_after(transient.begins)
+
+    def _look_after(self, topics: Iterable[str]) -> None:
+        """A topic that is deleted and made again has offsets again that were passed already. Who has an event loop is
+        told of that; others see it with their next question."""
+        if self.connection.asynchronous:
+            for topic in topics:
+                if topic not in self._heard:
+                    self._heard[topic] = Heard(topic, self._begin_anew)
+                    shared_watch(self._topics).add(self._heard[topic])
+            return
+        with contextlib.suppress(OperationalError):  # the next question asks again
+            for topic, now in self._topics.ids(set(topics), PATIENCE).items():
+                before, self._ids[topic] = self._ids.get(topic, now), now
+                if before != now:
+                    self._begin_anew(topic)
+
+    def _begin_anew(self, topic: str) -> None:
+        for transient in tuple(self.connection.transients.values()):
+            if topic in transient.begins:
+                transient.begins[topic] = 0
+        if self._reader is not None:
+            self._reader.begin_anew(topic)
 
     def _stop_listening(self, queue: str) -> bool:
         """False where the queue isn't a transient one that is consumed here."""
-        return self._listeners.pop(queue, None) is not None
+        known = self._listeners.pop(queue, None) is not None
+        if self._reader is not None:
+            self._reader.heard = bool(self._listeners)
+        return known
 
     def _end_listening(self) -> BroadcastReader | None:
         """The reader, told to stop, for the caller to join."""
         self._listeners.clear()
+        self._heard.clear()
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.stop()
@@ -70,36 +121,42 @@ class ListeningChannel(QueueChannel):
         reply must not take another client's for an answer."""
         delivered = 0
         while not delivered and self._reader is not None and (item := self._reader.take()) is not None:
-            try:
-                delivered += self._distribute(item)
-            except BadRecord as error:
-                logger.warning("a broadcast in %s is no message: %s", item.topic, error)
+            for listener, message in self._addressed(item):
+                delivered += 1
+                listener.callback(message)
         return delivered or self._deliver_waiting()
 
-    def _distribute(self, item: Broadcast) -> int:
-        """How many queues got it at once; it waits in those that have priorities."""
+    def _addressed(self, item: Broadcast) -> list[tuple[Listener, Any]]:
+        """Who gets it at once, each with a message of its own; it waits in queues that have priorities."""
+        try:
+            return list(self._distribute(item))
+        except OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with one record, those behind it must go on)
+            logger.warning("a broadcast in %s is no message: %s: %s", item.topic, type(error).__name__, error)
+            return []
+
+    def _distribute(self, item: Broadcast) -> Iterator[tuple[Listener, Any]]:
         raw = decode(item.value, self._keys)
         info = raw["properties"]["delivery_info"]
-        delivered = 0
         for queue in self._bound_here(info.get("exchange") or "", info.get("routing_key") or ""):
             listener, transient = self._listeners.get(queue), self.connection.transients.get(queue)
             if listener is None or transient is None or item.offset < transient.begins.get(item.topic, item.offset + 1):
                 continue
             if self._has_expired(queue, raw, item.timestamp, []):
                 continue
+            message = self._message(decode(item.value, self._keys))
             if transient.arguments.max_priority:
                 priority = min(priority_of(raw["properties"]), transient.arguments.max_priority)
-                heapq.heappush(listener.waiting, (-priority, next(self._tags), decode(item.value, self._keys)))
+                heapq.heappush(listener.waiting, (-priority, next(self._tags), message))
             else:
-                delivered += 1
-                listener.callback(self._message(decode(item.value, self._keys)))
-        return delivered
+                yield listener, message
 
     def _deliver_waiting(self) -> int:
         """The next message of a queue with priorities, unless those that were published before may still come."""
         for listener in tuple(self._listeners.values()):
             if listener.waiting and not self._holds(listener):
-                listener.callback(self._message(heapq.heappop(listener.waiting)[2]))
+                listener.callback(heapq.heappop(listener.waiting)[2])
                 return 1
         return 0
 

@@ -18,8 +18,9 @@ from itertools import groupby
 VERSION = "k1:"
 #: Brokers refuse more by default (offset.metadata.max.bytes).
 METADATA_BYTES = 4096
-#: No window of ours is wider; a longer one is not ours, and expanding it could take all memory.
-MAX_SPAN = 10_000_000
+#: Nobody has so many unfinished records; more are not ours, and to list them could take all memory. Of those that are
+#: finished there may be any number: a task that hangs for days leaves millions behind it.
+MAX_UNFINISHED = 10_000_000
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -71,9 +72,11 @@ def decode(offset: int, metadata: str) -> Position:
         deliveries = [(int(many, 36), int(count, 36)) for many, count in _pairs(counts)]
     except ValueError:
         return nothing
-    if min(runs, default=0) < 0 or sum(runs) > MAX_SPAN or (crashes or 0) < 0:
+    if min(runs, default=0) < 0 or sum(runs[::2]) > MAX_UNFINISHED or (crashes or 0) < 0:
         return nothing
-    if any(many < 0 or count < 0 for many, count in deliveries) or sum(many for many, _ in deliveries) > MAX_SPAN:
+    if any(many < 0 or count < 0 for many, count in deliveries):
+        return nothing
+    if sum(many for many, _ in deliveries) > MAX_UNFINISHED:
         return nothing
     unfinished, end = _expand(offset, runs)
     return Position(offset, end, unfinished, _assign(unfinished, deliveries), crashes)

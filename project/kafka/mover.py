@@ -168,18 +168,28 @@ class Mover:
         over = [(level, item) for level in self._levels.values() for item in level.take_over(now)]
         if not over:
             return
+        levels = {id(level): level for level, _ in over}.values()
+        try:
+            stuck = self._send_on(over)
+        except BaseException:  # it ends this thread; the last commit must not pass what is at no other place
+            for level in levels:
+                level.give_back([item for owner, item in over if owner is level])
+            raise
+        for level in levels:
+            level.give_back([item for owner, item, _ in stuck if owner is level])
+        for level, _, failure in stuck:
+            logger.warning("delayed tasks: %s waits, its records can't be moved: %s", level.topic, failure)
+
+    def _send_on(self, over: list[tuple[Level, Delayed]]) -> list[tuple[Level, Delayed, OperationalError]]:
+        """Returns what could go nowhere."""
         refused = self._send(over, [onward(level, item, self._options) for level, item in over])
         for _, item, failure in refused:
             logger.warning("delayed tasks: not put into %s now: %s", item.target, failure)
         # Others must not wait behind what one topic refuses.
-        stuck = self._send(
+        return self._send(
             [(level, item) for level, item, _ in refused],
             [aside(level, item, failure, self._options) for level, item, failure in refused],
         )
-        for level in {id(level): level for level, _ in over}.values():
-            level.give_back([item for owner, item, _ in stuck if owner is level])
-        for level, _, failure in stuck:
-            logger.warning("delayed tasks: %s waits, its records can't be moved: %s", level.topic, failure)
 
     def _send(
         self, items: list[tuple[Level, Delayed]], messages: list[Outgoing]

@@ -5,13 +5,15 @@ One client (client.py) serves all threads of a process, so that threads that pub
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import itertools
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message
 from kombu.exceptions import OperationalError
@@ -29,6 +31,10 @@ from .topics import Topics
 
 logger = logging.getLogger(__name__)
 logger.addFilter(Repeats())  # events that nobody takes: one line, not one for each
+
+
+#: How long the end of the interpreter waits for what was posted last, in seconds.
+LAST_FLUSH = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,17 @@ class Outcome(Delivery):
         super().__init__()
         self.failure: OperationalError | None = None
         self.epoch: float | None = None
+
+    @contextlib.contextmanager
+    def failing(self, topic: str) -> Iterator[None]:
+        """Whatever is raised within is why this message failed, and concerns no other one."""
+        try:
+            yield
+        except OperationalError as failure:
+            self.failure = failure
+        except Exception as error:  # a topic's name that can't be, no memory, no more threads
+            logger.exception("a message for %s", topic)
+            self.failure = PublishFailed(f"{topic!r}: {type(error).__name__}: {error}")
 
     def __call__(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
@@ -144,25 +161,30 @@ class ConfirmedProducer:
         client, deadline = self._client, time.monotonic() + self._timeout
         outcomes = [Outcome() for _ in messages]
         for message, outcome in zip(messages, outcomes, strict=True):
-            try:
+            with outcome.failing(message.topic):
                 if time.monotonic() > deadline:
                     raise PublishFailed(f"{message.topic!r}: no time was left for it")
                 refused = self._begin(
                     client, outcome, message.topic, message.value, message.headers, None, message.kind
                 )
                 if refused is not None:
-                    self._after_failure(client, message.topic, refused)
-                    raise publish_error(refused, message.topic, len(message.value or b""))
-            except OperationalError as failure:
-                outcome.failure = failure
+                    self._fail(client, message, refused)
         for message, outcome in zip(messages, outcomes, strict=True):
-            if outcome.failure is None:
-                client.wait(outcome, deadline + 1.0)
-                if (error := outcome.answer) is not None:
-                    self._after_failure(client, message.topic, error)
-                    outcome.failure = publish_error(error, message.topic, len(message.value or b""))
+            with outcome.failing(message.topic):
+                if outcome.failure is None:
+                    client.wait(outcome, deadline + 1.0)
+                    if (error := outcome.answer) is not None:
+                        self._fail(client, message, error)
             meter.count("published" if outcome.failure is None else "publish_failed", message.topic)
         return outcomes
+
+    def _fail(self, client: Client, message: Outgoing, error: KafkaError) -> NoReturn:
+        self._after_failure(client, message.topic, error)
+        raise publish_error(error, message.topic, len(message.value or b""))
+
+    def flush(self, timeout: float) -> None:
+        """Wait for what was posted, at most so many seconds."""
+        self._client.flush(timeout)
 
     def _attempt(
         self,
@@ -203,6 +225,9 @@ class ConfirmedProducer:
         except KafkaException as exception:
             client.give_up_first(topic, partition, delivery)
             delivery.error, delivery.done = exception.args[0], True
+        except BaseException:
+            client.give_up_first(topic, partition, delivery)
+            raise
         return None
 
     def _after_failure(self, client: Client, topic: str, error: KafkaError) -> None:
@@ -227,3 +252,10 @@ _producers: PerProcess[ConfirmedProducer] = PerProcess()
 def shared_producer(config: Mapping[str, Any], topics: Topics, timeout: float) -> ConfirmedProducer:
     """This process' producer of this configuration."""
     return _producers.get(settings_key(config), lambda: ConfirmedProducer(config, topics, timeout))
+
+
+@atexit.register
+def _flush_all() -> None:
+    """What was posted last, such as that a queue of ours is gone, has nobody else who waits for it."""
+    for producer in _producers.values():
+        producer.flush(LAST_FLUSH)

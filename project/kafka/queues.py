@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
 import os
 import time
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +31,11 @@ from .topics import Topics, shared_topics
 logger = logging.getLogger(__name__)
 
 NO_ARGUMENTS = QueueArguments()
+#: A topic that isn't there for so long after it was made has been forgotten, in seconds.
+FRESH = 2.0
+#: This process' channels.
+_open: weakref.WeakSet[QueueChannel] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_open.clear)
 
 
 class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
@@ -39,6 +47,7 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         self._keys = self.options.keys
         self._address = connection.address
         self._own_transients: set[str] = set()
+        _open.add(self)
         self._clients: tuple[int, Topics, ConfirmedProducer, Bindings, BrokerClock] | None = None
 
     # --- publishing -------------------------------------------------------------------------------------------------
@@ -176,8 +185,23 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
             topic = broadcast_topic(self.options.topic_prefix, exchange)
             self._topics.partitions(topic, BROADCAST)
             if topic not in transient.begins:
-                transient.begins[topic] = self._topics.end(topic)
+                transient.begins[topic] = self._end_of(topic)
         self._bindings.add(Binding(exchange, type_, routing_key or "", pattern, queue, transient is not None))
+
+    def _end_of(self, topic: str) -> int:
+        """Of a broadcast topic, which is made again where the broker has forgotten it."""
+        try:
+            return self._topics.end(topic, FRESH)
+        except BrokerUnavailable:
+            self._topics.forget(topic)
+            self._topics.partitions(topic, BROADCAST)
+            return self._topics.end(topic)
+
+    def _take_back_transients(self) -> None:
+        """Whoever reads the table need not know our queues any more. Nobody waits for that."""
+        for queue in self._own_transients:
+            if self.connection.transients.pop(queue, None) is not None:
+                self._bindings.remove(queue, wait=False)
 
     def after_reply_message_received(self, queue: str) -> None:
         """The reply queue of remote control stays for the next question; it goes with the channel."""
@@ -256,3 +280,12 @@ class QueueChannel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
             clock = shared_clock(config, self.options, topics, producer)
             self._clients = os.getpid(), topics, producer, bindings, clock
         return self._clients
+
+
+@atexit.register
+def _take_back_all() -> None:
+    """Commands such as `celery inspect` end without closing what they opened, and a table that nobody tidies grows."""
+    for channel in tuple(_open):
+        with contextlib.suppress(Exception):  # whatever is wrong with one, the others go on, and the process ends
+            if channel.connection is not None:
+                channel._take_back_transients()

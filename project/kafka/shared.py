@@ -87,6 +87,10 @@ class PerProcess(Generic[T]):
                 self._made[key] = make()
             return self._made[key]
 
+    def values(self) -> list[T]:
+        with self._lock:
+            return list(self._made.values())
+
     def give_up(self) -> None:
         with self._lock:
             made, self._made = self._made, {}

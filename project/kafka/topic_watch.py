@@ -15,10 +15,13 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Mapping
+from typing import Protocol
 
 from kombu.exceptions import OperationalError
 
-from .consumer import GroupConsumer
+from .errors import ConfigurationError
+from .offsets import PartitionTracker
 from .shared import Alive, PerProcess, join_thread
 from .topics import Topics
 
@@ -32,6 +35,16 @@ PATIENCE, MOST_PATIENCE = 0.25, 1.0
 PAUSE = 6
 
 
+class Watched(Protocol):
+    """What consumes a topic, as GroupConsumer does."""
+
+    topic: str
+
+    def waiting(self) -> Mapping[int, PartitionTracker]: ...
+    def pass_over(self, number: int, tracker: PartitionTracker, begin: int) -> None: ...
+    def begin_anew(self) -> None: ...
+
+
 class TopicWatch:
     """Looks after the consumers of this process, from a thread of its own. Not across a fork."""
 
@@ -39,13 +52,13 @@ class TopicWatch:
         self._pid = os.getpid()
         self._topics = topics
         self._ids: dict[str, str] = {}  # of the topics, when last seen
-        self._consumers: weakref.WeakSet[GroupConsumer] = weakref.WeakSet()
+        self._consumers: weakref.WeakSet[Watched] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-topic-watch", daemon=True)
         _alive.add(self)
 
-    def add(self, consumer: GroupConsumer) -> None:
+    def add(self, consumer: Watched) -> None:
         """Look after a consumer from now on. Asks the broker, while the consumer joins its group."""
         with self._lock:
             if all(other.topic != consumer.topic for other in self._consumers):
@@ -73,11 +86,11 @@ class TopicWatch:
                 self._look_for_purges(consumers, patience)
                 self._look_for_remade(consumers, patience)
                 patience, pause = PATIENCE, EVERY
-            except OperationalError as error:
+            except (OperationalError, ConfigurationError) as error:  # the last one where no client can start
                 logger.debug("can't look after topics: %s", error)
                 patience, pause = min(2 * patience, MOST_PATIENCE), PAUSE * patience
 
-    def _look_for_purges(self, consumers: tuple[GroupConsumer, ...], patience: float) -> None:
+    def _look_for_purges(self, consumers: tuple[Watched, ...], patience: float) -> None:
         waiting = [
             (consumer, number, tracker) for consumer in consumers for number, tracker in consumer.waiting().items()
         ]
@@ -85,7 +98,7 @@ class TopicWatch:
         for consumer, number, tracker in waiting:
             consumer.pass_over(number, tracker, begins[consumer.topic, number])
 
-    def _look_for_remade(self, consumers: tuple[GroupConsumer, ...], patience: float) -> None:
+    def _look_for_remade(self, consumers: tuple[Watched, ...], patience: float) -> None:
         # One that isn't there just now may come again, as another: the id that it had stays known.
         for topic, now in self._topics.ids({consumer.topic for consumer in consumers}, patience).items():
             before = self._ids.get(topic, now)

@@ -16,6 +16,7 @@ from confluent_kafka import TopicPartition
 from kombu.exceptions import OperationalError
 
 from .delay import consumers_of
+from .errors import ConfigurationError
 from .options import Options
 from .readers import Incomplete, Part, Readers
 from .shared import Alive, PerProcess, join_thread
@@ -115,7 +116,7 @@ class Trimmer:
         while (parts := self._next()) is not None:
             try:
                 self.trim(parts)
-            except (OperationalError, Incomplete) as error:
+            except (OperationalError, ConfigurationError, Incomplete) as error:
                 if self._is_late():
                     logger.debug("what is consumed is left to the next worker to delete: %s", error)
                     continue

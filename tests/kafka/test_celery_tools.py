@@ -109,6 +109,20 @@ def test_quick_questions_one_after_the_other_are_all_answered(rig: Rig) -> None:
         assert asking.ping() == {"w1@test": {"ok": "pong"}}
 
 
+def test_a_command_that_has_ended_leaves_nothing_behind(rig: Rig) -> None:
+    """It doesn't close its connection, and the table of bindings would grow with each question."""
+
+    def reply_queues() -> set[str]:
+        with rig.app.connection_for_read() as connection:
+            rows = connection.default_channel._bindings.of("", missed=True)
+        return {row.queue for row in rows if "reply" in row.queue}
+
+    before = reply_queues()
+    asked = rig.celery("inspect", "ping", "--timeout", str(WAIT), "--destination", "w1@test,w2@test")
+    assert asked.returncode == 0, asked.stderr
+    assert reply_queues() - before == set()
+
+
 def test_queues_come_and_go(rig: Rig) -> None:
     extra = f"{rig.queue}-extra"
     ask(rig, "control", "add_consumer", extra, workers=("w2",))

@@ -89,6 +89,21 @@ def test_a_port_where_somebody_else_listens_is_an_error() -> None:
             fails(app)
 
 
+def test_a_queue_that_another_process_deletes_is_bound_no_more(
+    server: Server, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has bound nothing itself, and read nothing yet."""
+    monkeypatch.setattr(bindings, "STALE_AFTER", 0.0)
+    url, exchange = f"kafka://{server.address}", Exchange(name, type="fanout")
+    processes = [{**TANSU_QUICK, "publish_timeout": 5.0, "connect_timeout": seconds} for seconds in (2.0, 2.1)]
+    with Connection(url, transport_options=processes[0]) as connection:
+        publish(connection, Queue(name, exchange), "before")
+        with Connection(url, transport_options=processes[1]) as other:
+            Queue(name)(other.default_channel).delete()
+        connection.Producer().publish("after", exchange=name, routing_key="")
+        assert name not in connection.default_channel._topics.counts()
+
+
 def test_a_broker_that_has_forgotten_all_is_told_the_bindings_again(
     server: Server, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

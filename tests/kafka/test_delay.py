@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +19,21 @@ from celery.bin.base import CLIContext
 from click.testing import CliRunner
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kombu import Connection, Queue
 
 from project.kafka import channel, levels
 from project.kafka.cli import kafka as command
 from project.kafka.delay import LEVELS, SPARE, Waiting, delay_topic, due_at, left_header, level_for
+from project.kafka.errors import BrokerUnavailable
 from project.kafka.levels import Level
+from project.kafka.mover import Mover
 from project.kafka.options import Options
+from project.kafka.producer import ConfirmedProducer, Outgoing
 from project.kafka.records import BadRecord
+from project.kafka.shared import close_deadline
+from tests.kafka.conftest import Connect
 from tests.kafka.rig import Rig
 from tests.waiting import eventually
 
@@ -74,7 +82,7 @@ def test_what_names_no_readable_eta_is_not_delayed(headers: dict[str, Any]) -> N
 
 @given(
     target=st.text(min_size=1),
-    due=st.floats(allow_nan=False),
+    due=st.floats(allow_nan=False, allow_infinity=False),
     tries=st.integers(0, 99),
     left=st.none() | st.integers(-10_000_000, 10_000_000).map(lambda milliseconds: milliseconds / 1000),
     other=st.binary(max_size=9),
@@ -87,12 +95,14 @@ def test_the_headers_of_a_delayed_record_are_read_back(
 
 
 @given(st.lists(st.tuples(st.sampled_from(["celery-delay-topic", "celery-delay-until", "x"]), st.binary(max_size=5))))
+@example([("celery-delay-topic", b"q"), ("celery-delay-until", b"1"), ("celery-delay-tries", b"-100")])
+@example([("celery-delay-topic", b"q"), ("celery-delay-until", b"inf")])
 def test_other_headers_are_refused_by_one_error(headers: list[Any]) -> None:
     try:
         waiting, _ = Waiting.read(headers)
     except BadRecord:
         return
-    assert waiting.target
+    assert waiting.target and waiting.tries >= 0 and math.isfinite(waiting.due)
 
 
 # --- clocks that are wrong --------------------------------------------------------------------------------------------
@@ -135,6 +145,61 @@ def test_no_level_holds_a_task_longer_by_a_clock_that_is_wrong(
     monkeypatch.setattr(time, "time", lambda: right() - HOURS)
     sent = levels.onward(level, level.heads[0], Options())
     assert (sent.topic, sent.headers) == ("queue", [left_header(left)])
+
+
+def test_what_the_mover_dies_of_loses_nothing(
+    quick_broker: tuple[str, dict[str, Any]], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has taken the records off their level, and its last commit must not say that they are elsewhere."""
+    url, options = quick_broker
+    options = {**options, "topic_prefix": f"{name}-", "delay_after": 1.0}
+    send_all, failures = ConfirmedProducer.send_all, [MemoryError()]
+
+    def fails_once(self: ConfirmedProducer, messages: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return send_all(self, messages)
+
+    monkeypatch.setattr(ConfirmedProducer, "send_all", fails_once)
+    ended = threading.Event()
+    with Connection(url, transport_options=options) as connection:
+        queue = Queue(name)(connection.default_channel)
+        queue.declare()
+        for number in range(5):
+            connection.Producer().publish([number], routing_key=name, headers=task_due(8.0))
+        with moving(connection, ended.set) as mover:
+            assert ended.wait(40)
+            with pytest.raises(BrokerUnavailable, match="mover of delayed tasks stopped"):
+                mover.check()
+        moved: list[Any] = []
+
+        def all_are_there() -> bool:
+            if (message := queue.get(no_ack=True)) is not None:
+                moved.append(message.decode())
+            return len(moved) == 5
+
+        with moving(connection, ended.set):
+            eventually(all_are_there, 60)
+    assert sorted(moved) == [[number] for number in range(5)]
+
+
+@contextlib.contextmanager
+def moving(connection: Connection, notify: Callable[[], None]) -> Iterator[Mover]:
+    """A worker's thread that takes delayed messages on."""
+    channel = connection.default_channel
+    config = channel.options.client_config(channel._address.hosts, channel._address.credentials)
+    mover = Mover(config, channel.options, channel._topics, channel._producer, notify)
+    try:
+        yield mover
+    finally:
+        mover.stop()
+        mover.join(close_deadline())
+
+
+def test_of_many_messages_each_fails_by_itself(connect: Connect, name: str) -> None:
+    producer = connect().default_channel._producer
+    outcomes = producer.send_all([Outgoing(f"{name}\0", b"1"), Outgoing(name, b"2"), Outgoing(name, b"3")])
+    assert [outcome.failure is None for outcome in outcomes] == [False, True, True]
 
 
 # --- workers ----------------------------------------------------------------------------------------------------------

@@ -90,3 +90,12 @@ def test_messages_to_a_queue_that_dies_with_its_reader_expire_too(connect: Conne
 def test_arguments_that_can_not_be_are_refused(connect: Connect, name: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="must be an integer"):
         Queue(name, queue_arguments=arguments)(connect().default_channel).declare()
+
+
+def test_a_queue_stays_whatever_it_says_of_its_own_end(connect: Connect, name: str) -> None:
+    """x-expires: RabbitMQ would delete it; here only those that die with their reader go."""
+    queue = Queue(name, Exchange(name), routing_key=name, expires=0.001)
+    connection = connect()
+    publish(connection, queue, "kept")
+    time.sleep(0.1)
+    assert [message.decode() for message in receive(connect(), queue, 1)] == ["kept"]

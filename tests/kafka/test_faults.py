@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from tests.kafka.conftest import TANSU_QUICK, publish
+from tests.kafka.conftest import TANSU_OPTIONS, TANSU_QUICK, publish
+from tests.kafka.rig import Rig
 from tests.servers import start_tansu
 from tests.waiting import eventually
 
@@ -64,6 +66,32 @@ def test_the_new_messages_of_a_broker_that_forgot_everything_are_all_consumed() 
         for number in range(100, 110):
             eventually(lambda number=number: published(other, queue, number), 60)  # type: ignore[misc]
         inbox.drain_until(lambda: set(inbox.bodies()) >= set(range(100, 110)))
+
+
+def test_after_a_broker_forgot_everything_workers_are_heard_again(redis_server: str, name: str, tmp_path: Path) -> None:
+    """Questions and answers have offsets again that were passed before."""
+    server = start_tansu()
+    rig = Rig(f"kafka://{server.address}", TANSU_OPTIONS, redis_server, name, tmp_path)
+    try:
+        rig.start("w1")
+        inspect = rig.app.control.inspect(["w1@test"], timeout=2)
+        eventually(lambda: inspect.ping() is not None, 40)
+        for _ in range(200):  # more than will be asked afterwards
+            rig.app.control.broadcast("ping", destination=["nobody"])
+        server.kill()
+        server.start()
+        eventually(lambda: answer(inspect) == {"w1@test": {"ok": "pong"}}, 60)
+    finally:
+        rig.close()
+        server.stop()
+
+
+def answer(inspect: Any) -> Any:
+    """None while the broker doesn't take the question."""
+    try:
+        return inspect.ping()
+    except OperationalError:
+        return None
 
 
 def published(connection: Connection, queue: Queue, body: Any) -> bool:

@@ -209,6 +209,11 @@ def test_foreign_metadata_says_nothing_and_harms_nothing(metadata: str) -> None:
         assert known.deliveries.keys() <= set(known.unfinished)
 
 
+def test_a_task_that_hangs_while_millions_end_behind_it_makes_none_of_them_forgotten() -> None:
+    position = Position(7, 50_000_000, [7, 40_000_000], {7: 1})
+    assert decode(7, position.encode()[0]) == position
+
+
 def test_a_span_that_would_fill_the_memory_is_foreign() -> None:
     assert decode(0, "k1:zzzzzzzz") == Position(0, 0)
     assert decode(0, "k1:1;0;zzzzzzzz.1") == Position(0, 0)

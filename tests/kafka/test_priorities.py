@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Producer
 from kombu import Connection, Exchange, Queue
 
+from project.kafka.dead import DeadLetters
 from project.kafka.ranks import level_of, levels_among, lowest_priorities, queue_topic
 from tests.kafka.conftest import Connect, publish, receive
 from tests.kafka.rig import Rig
@@ -124,6 +125,18 @@ def test_bad_records_of_each_level_go_to_the_queues_dead_letters(connect: Connec
     with pytest.raises(TimeoutError):
         connection.drain_events(timeout=0.5)
     assert connection.default_channel._size(f"{ranked.name}.dead") == 4
+    channel = connection.default_channel
+    dead = DeadLetters(
+        channel.options.client_config(channel._address.hosts, channel._address.credentials),
+        channel.options,
+        channel._topics,
+        channel._producer,
+    )
+    ids = {letter.id for letter in dead.of(ranked.name)}
+    assert len(ids) == 4
+    for id in ids:
+        dead.drop(dead.find([id]))
+    assert dead.of(ranked.name) == []
 
 
 def test_a_queue_that_dies_with_its_reader_is_sorted_too(connect: Connect, name: str) -> None:

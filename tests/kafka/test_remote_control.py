@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 import time
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from kombu import Connection, Exchange, Queue
 
+from project.kafka import BrokerUnavailable, broadcast
 from tests.kafka.conftest import Connect, publish, receive
 from tests.kafka.rig import Rig
 from tests.waiting import eventually
@@ -131,3 +135,79 @@ def test_what_is_for_others_does_not_end_a_wait(connect: Connect, name: str) -> 
     mine.drain_events(timeout=20)
     later.join()
     assert [message.decode() for message in messages] == ["for me"]
+
+
+@pytest.fixture
+def mine(name: str) -> Queue:
+    return Queue(name, Exchange(name, durable=False), routing_key="me", exclusive=True)
+
+
+def test_a_broadcast_that_is_no_message_ends_nobody(connect: Connect, mine: Queue) -> None:
+    """Each worker would read it, and end."""
+    client = connect()
+    mine(client.default_channel).declare()
+    raw = Producer({"bootstrap.servers": client.transport.address.hosts})
+    for info in ({"exchange": mine.exchange.name, "routing_key": "me"}, {"exchange": ["x"], "routing_key": "me"}):
+        properties = {"body_encoding": "base64", "delivery_info": info}
+        raw.produce(
+            broadcast.broadcast_topic("", mine.exchange.name),
+            json.dumps({"body": "x", "headers": {}, "properties": properties}),
+            partition=0,
+        )
+    assert raw.flush(10) == 0
+    publish(connect(), mine, "good")
+    assert [message.decode() for message in receive(client, mine, 1, no_ack=True)] == ["good"]
+
+
+def test_what_comes_faster_than_it_is_taken_waits_at_the_broker(
+    connect: Connect, mine: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "MOST_READY", 5)
+    client = connect()
+    mine(client.default_channel).declare()
+    publish(connect(), mine, *range(30))
+    messages: list[Any] = []
+    client.Consumer(mine, on_message=messages.append, no_ack=True).consume()
+    reader = client.default_channel._reader
+    eventually(lambda: len(reader._ready) == 5, 20)
+    while len(messages) < 30:
+        client.drain_events(timeout=20)
+    assert [message.decode() for message in messages] == list(range(30))
+
+
+def last(reader: broadcast.BroadcastReader) -> bytes:
+    return base64.b64decode(json.loads(reader._ready[-1].value)["body"])
+
+
+def test_of_what_nobody_listens_to_the_newest_is_kept(
+    connect: Connect, mine: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A web process that has asked once would else keep every answer to others from then on."""
+    monkeypatch.setattr(broadcast, "MOST_READY", 5)
+    client = connect()
+    mine(client.default_channel).declare()
+    messages: list[Any] = []
+    consumer = client.Consumer(mine, on_message=messages.append, no_ack=True)
+    consumer.consume()
+    consumer.cancel()
+    publish(connect(), mine, *range(30))
+    reader = client.default_channel._reader
+    eventually(lambda: bool(reader._ready) and last(reader) == b"29", 20)
+    assert len(reader._ready) <= 5
+    consumer.consume()
+    while not messages or messages[-1].decode() != 29:
+        client.drain_events(timeout=20)
+
+
+def test_a_reader_that_ends_is_noticed(connect: Connect, mine: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker would else be deaf for good."""
+
+    def fails(reader: broadcast.BroadcastReader) -> bool:
+        raise RuntimeError("can't start new thread")
+
+    client = connect()
+    mine(client.default_channel).declare()
+    monkeypatch.setattr(broadcast.BroadcastReader, "_has_room", fails)
+    client.Consumer(mine, no_ack=True).consume()
+    with pytest.raises(BrokerUnavailable, match="can't start new thread"):
+        client.drain_events(timeout=20)
