@@ -4,8 +4,11 @@ The check of a name is worth nothing before the connection, for a name may resol
 resolved once, what it resolves to is checked, and the connection goes to that very address (backends.webhook).
 """
 
+import queue
 import socket
+import threading
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
@@ -60,10 +63,11 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
-def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host. Raises Forbidden where one of them isn't allowed, OSError where there are none."""
+def resolve(host: str, port: int, within: float) -> list[str]:
+    """The addresses of a host. Raises Forbidden where one of them isn't allowed, OSError where there are none, or
+    where nobody knows them within so many seconds."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = _look_up(host, port, within)
     except UnicodeError as error:  # a label that is empty or too long
         raise Forbidden("not a host name") from error
     addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
@@ -71,3 +75,23 @@ def resolve(host: str, port: int) -> list[str]:
         if not allowed(ip_address(address)):
             raise Forbidden(f"{host} is {address}, which is no public address")
     return addresses
+
+
+def _look_up(host: str, port: int, within: float) -> list[tuple[Any, ...]]:
+    """getaddrinfo has no time limit, and neither a signal nor a task's soft limit ends it: a thread waits for it."""
+    answers: queue.SimpleQueue[list[tuple[Any, ...]] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except Exception as error:  # noqa: BLE001  (it is raised below)
+            answers.put(error)
+
+    threading.Thread(target=ask, name=f"look up {host}", daemon=True).start()
+    try:
+        answer = answers.get(timeout=within)
+    except queue.Empty:
+        raise TimeoutError(f"{host} was not found within {within:.1f} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

@@ -9,15 +9,18 @@ An alert over whose line the rate is already when it is made isn't armed: it wai
 All is looked at on the newest stored sheet, for one unit of a currency.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+import logging
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from notifier import chats, messages, texts
 from notifier.models import Alert, Chat, Message
 from rates.changes import RateChange, with_changes
+
+log = logging.getLogger(__name__)
 
 # Of one chat.
 MOST = 20
@@ -41,7 +44,8 @@ def lines(kind: str, threshold: Decimal, rate: Decimal) -> dict[str, Decimal | N
     """The rates beyond which an alert fires, from the rate of now."""
     if kind == Kind.CHANGE:
         distance = rate * threshold / 100
-        low, high = ((rate + step).quantize(PLACES, ROUND_HALF_EVEN) for step in (-distance, distance))
+        # Away from the rate: of a rial's tiny change both would be the same number, if not on the rate's wrong side.
+        low, high = (rate - distance).quantize(PLACES, ROUND_FLOOR), (rate + distance).quantize(PLACES, ROUND_CEILING)
         return {"low": low, "high": high}
     return {"low": threshold if kind == Kind.BELOW else None, "high": threshold if kind == Kind.ABOVE else None}
 
@@ -83,7 +87,16 @@ def _send_currency(change: RateChange, batch: int) -> int:
     back = (Q(high=None) | Q(high__gte=rate)) & (Q(low=None) | Q(low__lte=rate))
     alerts.filter(back, armed=False).update(armed=True)
     firing = alerts.filter(over, armed=True, chat__disabled=False).select_related("chat").order_by("pk")[:batch]
-    return sum(fire(alert, change) for alert in firing if beyond(alert, rate))
+    return sum(_fire_apart(alert, change) for alert in firing if beyond(alert, rate))
+
+
+def _fire_apart(alert: Alert, change: RateChange) -> bool:
+    """Whatever the database has against one alert, the others fire."""
+    try:
+        return fire(alert, change)
+    except (DataError, IntegrityError):
+        log.exception("alert %s of chat %s can't fire", alert.pk, alert.chat_id)
+        return False
 
 
 @transaction.atomic

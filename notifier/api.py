@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, NotAuthenticated, ParseError, ValidationError
+from rest_framework.exceptions import APIException, NotAuthenticated, NotFound, ParseError, ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -42,11 +43,18 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 100
 
+    def paginate_queryset(self, *args: Any, **kwargs: Any) -> list[Any] | None:
+        """A cursor is made up of what it points at: one that somebody else has made may hold no time."""
+        try:
+            return super().paginate_queryset(*args, **kwargs)
+        except (DjangoValidationError, OverflowError):
+            raise NotFound(self.invalid_cursor_message) from None
+
 
 class TooLate(APIException):
     status_code = 409
     default_code = "too_late"
-    default_detail = "It can't be cancelled any more: it is just being sent, or has ended."
+    default_detail = "It can't be cancelled any more: it is just being sent, may have been, or has ended."
 
 
 @documented

@@ -162,7 +162,7 @@ documented: Any = extend_schema_view(
             401: NO_TOKEN,
             403: NOT_ALLOWED,
             404: NOT_FOUND,
-            409: problem("It is just being sent, or has ended otherwise."),
+            409: problem("It is just being sent, may have been, or has ended otherwise."),
             429: TOO_MANY,
         },
         parameters=[RETRY_AFTER],

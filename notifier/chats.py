@@ -1,6 +1,8 @@
 """Every change of a chat. Each may run twice and beside any other."""
 
+import datetime as dt
 import logging
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -13,6 +15,8 @@ log = logging.getLogger(__name__)
 # Telegram's refusals that hold for every message to this chat, until somebody there does something about it.
 DISABLING = ("blocked", "deactivated", "kicked", "forbidden", "no_rights", "chat_not_found")
 MOST_FAVOURITES = 30
+# A supergroup's row that is younger than this when we hear what group it was, was made by the move itself.
+YOUNG = dt.timedelta(minutes=1)
 
 
 def get(chat_id: int) -> Chat:
@@ -83,7 +87,9 @@ def follow(old_id: int, new_id: int) -> None:
     if old.migrated_to == new_id:
         return
     kept = {"language": old.language, "favourites": old.favourites, "zone": old.zone}
-    new, _ = Chat.objects.get_or_create(pk=new_id, defaults=kept)
+    new, made = Chat.objects.get_or_create(pk=new_id, defaults=kept)
+    if not made:
+        _inherit(new, kept)
     times = set(new.subscriptions.values_list("at", "zone"))
     for subscription in Subscription.objects.filter(chat=old):
         if (subscription.at, subscription.zone) in times:
@@ -92,6 +98,19 @@ def follow(old_id: int, new_id: int) -> None:
     Alert.objects.filter(chat=old).update(chat=new)
     Chat.objects.filter(pk=old_id).update(migrated_to=new_id)
     log.info("chat %s is now %s", old_id, new_id)
+
+
+def _inherit(new: Chat, kept: dict[str, Any]) -> None:
+    """What was chosen in the group, and not in the supergroup. Telegram tells both of the move at once, and whichever
+    update of the supergroup's is first makes its row."""
+    young, unchosen = timezone.now() - new.created_at < YOUNG, Chat()
+    taken = {
+        name: value
+        for name, value in kept.items()
+        if value != getattr(unchosen, name) and (young or getattr(new, name) == getattr(unchosen, name))
+    }
+    if taken:
+        Chat.objects.filter(pk=new.pk).update(**taken)
 
 
 def toggle_favourite(chat_id: int, char_code: str) -> list[str]:

@@ -80,6 +80,14 @@ def deliver(result: dict[str, Any], request_id: str) -> None:
 
 def _write_down(request_id: str) -> None:
     """Mark the message as delivered; a database that is away for a moment must not make us send it again."""
+    try:
+        _write_down_patiently(request_id)
+    except SoftTimeLimitExceeded as error:
+        connection.close()  # it waits for an answer still, and so would its next user
+        raise NotWrittenDown("soft time limit") from error
+
+
+def _write_down_patiently(request_id: str) -> None:
     for pause_before_next in (*WRITE_PAUSES, None):
         try:
             requests.deliver(request_id)

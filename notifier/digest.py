@@ -19,7 +19,7 @@ def text(codes: Sequence[str]) -> str:
     rows = [line(found[code]) for code in codes if code in found]
     missing = [code for code in codes if code not in found]
     date = next((texts.date(change.rate.date) for change in found.values()), "")
-    return texts.render("bot/digest", rows=rows, missing=missing, date=date, fresh=not status().missed)
+    return texts.render("bot/digest", rows=rows, missing=missing, date=date, fresh=status().fresh)
 
 
 def line(change: RateChange) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 import logging
 
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError
+
 from notifier import alerts, messages, subscriptions
 
 log = logging.getLogger(__name__)
@@ -11,12 +14,23 @@ BATCH = 500
 
 
 def send_due(batch: int = BATCH) -> dict[str, int]:
-    """Returns how many of each. Two runs at once share the work: each message is written by one of them."""
-    counts = {
-        "digests": subscriptions.send_due(batch),
-        "alerts": alerts.send_due(batch),
-        "again": messages.publish_stuck(batch),
-    }
+    """Returns how many of each. Two runs at once share the work: each message is written by one of them.
+
+    What one kind fails by is raised when the others have had their turn.
+    """
+    steps = {"digests": subscriptions.send_due, "alerts": alerts.send_due, "again": messages.publish_stuck}
+    counts = dict.fromkeys(steps, 0)
+    failure: Exception | None = None
+    for kind, step in steps.items():
+        try:
+            counts[kind] = step(batch)
+        except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+            raise  # the database is away, or the time is over, for all of them
+        except Exception as error:  # whatever it is, it must not keep the other kinds from going out
+            log.exception("%s: not all that are due were written", kind)
+            failure = failure or error
     if any(counts.values()):
         log.info("written: %(digests)d digests, %(alerts)d alerts; published again: %(again)d", counts)
+    if failure is not None:
+        raise failure
     return counts

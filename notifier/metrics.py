@@ -8,6 +8,8 @@ from prometheus_client import Counter
 
 ACCEPTED = Counter("notifier_accepted", "Requests that were accepted, for the first time or again.")
 ENDED = Counter("notifier_ended", "Requests that ended: delivered, or failed with a code.", ["outcome", "code"])
+# Told from the start: an alert on its increase would miss the first one.
+ENDED.labels("failed", "bad_token")
 UPDATES = Counter("bot_updates", "Updates that the bot has handled, by result: ok, or error.", ["result"])
 
 P = ParamSpec("P")

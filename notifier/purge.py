@@ -21,6 +21,7 @@ BUDGET = 15.0
 ENDED: tuple[QuerySet[Any], ...] = (
     RateRequest.objects.filter(status=RateRequest.Status.DELIVERED),
     RateRequest.objects.filter(status=RateRequest.Status.FAILED),
+    RateRequest.objects.filter(status=RateRequest.Status.CANCELLED),
     Message.objects.filter(status__in=(Message.Status.SENT, Message.Status.FAILED)),
 )
 

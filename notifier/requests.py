@@ -283,7 +283,7 @@ def cancel(request_id: str | UUID) -> bool:
     nothing."""
     return bool(
         _unfinished(request_id)
-        .filter(lease_until=None)
+        .filter(lease_until=None, possible_repeats=0)
         .update(
             status=Status.CANCELLED,
             finished_at=agreed_time.now(),

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Task, shared_task
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 
 from notifier import delivery, due, failures, idempotency, posting, relay, requests
 from notifier.purge import purge as purge_old_requests
 
 # Of one message where the database is away: over an hour.
 MAX_RETRIES = 20
+# So it is also where it hangs until the soft limit: of a message that is just being sent, the steps themselves know it.
+AWAY = (OperationalError, InterfaceError, SoftTimeLimitExceeded)
 
 
 @shared_task(bind=True, ignore_result=True, max_retries=None)
@@ -28,10 +31,9 @@ def notify(self: Task, result: dict[str, Any], request_id: str, sent: bool = Fal
         raise self.retry(kwargs={"sent": True}, exc=error, countdown=countdown, max_retries=MAX_RETRIES) from error
     except delivery.TryAgain as again:
         raise self.retry(exc=again, countdown=again.delay) from None
-    except (OperationalError, InterfaceError) as error:
-        # The database is away. Nothing was sent, or its lease keeps it from being sent twice.
-        countdown = delivery.pause(self.request.retries + 1, None)
-        raise self.retry(exc=error, countdown=countdown, max_retries=MAX_RETRIES) from error
+    except AWAY as error:
+        # Nothing was sent, or its lease keeps it from being sent twice.
+        raise _when_the_database_is_back(self, error) from error
 
 
 @shared_task(ignore_result=True)
@@ -60,9 +62,17 @@ def post(self: Task, message_id: str) -> None:
         posting.post(message_id)
     except delivery.TryAgain as again:
         raise self.retry(exc=again, countdown=again.delay) from None
-    except (OperationalError, InterfaceError) as error:
-        countdown = delivery.pause(self.request.retries + 1, None)
-        raise self.retry(exc=error, countdown=countdown, max_retries=MAX_RETRIES) from error
+    except AWAY as error:
+        raise _when_the_database_is_back(self, error) from error
+
+
+def _when_the_database_is_back(task: Task, error: Exception) -> BaseException:
+    """What to raise: the same task again, later."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        connection.close()  # it waits for an answer still, and so would its next user
+    return task.retry(
+        exc=error, countdown=delivery.pause(task.request.retries + 1, None), max_retries=MAX_RETRIES, throw=False
+    )
 
 
 @shared_task(ignore_result=True)

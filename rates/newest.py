@@ -6,7 +6,7 @@ import logging
 from django.conf import settings
 from django.utils import timezone
 
-from rates import cache, cbr, store
+from rates import cache, cbr, schedule, store
 from rates.answer import Answer
 
 logger = logging.getLogger(__name__)
@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 2.0
 # A CBR that doesn't answer is asked again after this, or earlier where the cache lives shorter.
 FAILURE_SECONDS = 30.0
-# But for holidays no sheet serves for longer: Saturday's does until Monday.
-USUAL_GAP = datetime.timedelta(days=3)
+# Where the sheet before the newest one isn't on the day that was expected, the Bank isn't asked for it again so soon.
+LOOK_AGAIN_SECONDS = 12 * 60 * 60.0
 # Without a cache, answers live just long enough for those who wait for them.
 SHARED_SECONDS = 2.0
 
@@ -38,16 +38,20 @@ def newest(*, force: bool = False) -> Answer:
 
 
 def fetch_day_before(date: datetime.date) -> None:
-    """Stores the sheet before that of `date` where none of the last days is stored: a change is told against it.
+    """Stores the sheet before that of `date` where it is missing: a change is told against it.
 
-    So it is after an installation and after a long stop. Where the CBR doesn't answer, the next prewarming asks again.
+    So it is after an installation and after a stop. Where the CBR doesn't answer, the next prewarming asks again.
     """
-    if store.has_sheet(date - USUAL_GAP, date):
+    expected = schedule.sheet_before(date)
+    looked = f"rates:looked-before:{date}"
+    if store.has_sheet(expected, date) or cache.flag(looked):
         return
     try:
-        store.add_sheet(cbr.fetch_sheet(date - datetime.timedelta(days=1)))
+        store.add_sheet(cbr.fetch_sheet(date - schedule.DAY))
     except cbr.CbrUnavailable as error:
         logger.warning("the sheet before that of %s: %s", date, error)
+    else:
+        cache.set_flag(looked, LOOK_AGAIN_SECONDS)  # of a holiday that was moved there is none
 
 
 def _cached(since: datetime.datetime | None) -> Answer | None:

@@ -57,5 +57,11 @@ def sheet_days(first: datetime.date, last: datetime.date) -> Iterator[datetime.d
             yield datetime.date.fromordinal(number)
 
 
+def sheet_before(date: datetime.date) -> datetime.date:
+    """The day of the sheet that is expected before the one of `date`."""
+    *_, last = sheet_days(date - LONGEST_PAUSE, date - DAY)
+    return last
+
+
 def _from(day: datetime.date) -> datetime.datetime:
     return datetime.datetime.combine(day, PUBLISHED_FROM, MOSCOW)

@@ -23,6 +23,8 @@ class Status:
     answered_at: datetime.datetime | None
     # Of the last question; "" where it was answered.
     error: str
+    # Whether the newest stored sheet is the CBR's newest, as far as was asked lately.
+    fresh: bool
     next_publication: datetime.datetime
     # The days of the sheets that had to be there by now and aren't, oldest first.
     missed: list[datetime.date]
@@ -38,6 +40,7 @@ def status() -> Status:
         asked_at=contact.asked_at if contact else None,
         answered_at=contact.answered_at if contact else None,
         error=contact.error if contact else "",
+        fresh=store.is_fresh(),
         next_publication=schedule.next_publication(now),
         missed=missed(now),
     )

@@ -58,7 +58,8 @@ def send(url: str, secret: str, request_id: str, payload: dict[str, Any]) -> Non
         "X-Rates-Signature": signature(secret, timestamp, body),
     }
     try:
-        with patience(f"The webhook's host {addresses.split(url).hostname}", settings.WEBHOOK_TIMEOUT_SECONDS):
+        who = f"The webhook's host {addresses.split(url).hostname}"
+        with patience(who, settings.WEBHOOK_TIMEOUT_SECONDS, "webhooks"):
             status, retry_after = _post(url, body, headers)
     except addresses.Forbidden as error:
         raise PermanentError("webhook_forbidden", str(error)) from None
@@ -79,7 +80,7 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, float | 
     host, port = str(parts.hostname), parts.port or addresses.PORTS[parts.scheme]
     deadline = time.monotonic() + settings.WEBHOOK_TIMEOUT_SECONDS
     try:
-        found = addresses.resolve(host, port)[:TRIED]
+        found = addresses.resolve(host, port, settings.WEBHOOK_TIMEOUT_SECONDS)[:TRIED]
     except OSError as error:
         raise NotConnected(str(error)) from error
     connected = _connect(found, port, deadline)

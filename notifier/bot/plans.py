@@ -43,7 +43,7 @@ def parse_rule(text: str) -> tuple[str, str, Decimal] | None:
     if code is None or code == words.RUB or threshold is None or bool(match["percent"]) != is_change:
         return None
     # A fall of 100 % is never reached.
-    fits = threshold < 100 if is_change else threshold <= LARGEST
+    fits = threshold < 100 if is_change else threshold < LARGEST
     return (code, kind, threshold) if fits else None
 
 

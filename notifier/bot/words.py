@@ -39,6 +39,8 @@ SYMBOLS = {
 }
 
 CODE = re.compile(r"[a-zA-Z]{3}")
+# Thousands.
+GROUPED = re.compile(r"\d{1,3}([.,]\d{3})+")
 NUMBER = r"\d[\d\s.,'’]*"
 SYMBOL = "[" + re.escape("".join(SYMBOLS)) + "]"
 # An amount before or after its currency, then perhaps another currency: "in", "в", "=", an arrow, a slash, or nothing.
@@ -131,6 +133,8 @@ def number(text: str) -> Decimal | None:
         whole, part = plain, ""
     if len(marks) == 2 and plain.count(plain[last]) > 1:
         return None
+    if {".", ","} & set(whole) and not GROUPED.fullmatch(whole):
+        return None  # a date, perhaps
     digits = re.sub(r"[.,]", "", whole)
     if len(digits) > DIGITS or len(part) > PLACES:
         return None

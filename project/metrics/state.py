@@ -88,12 +88,12 @@ def _rates() -> Iterator[Metric]:
         day = dt.datetime.combine(date, dt.time(), dt.UTC).timestamp()
         yield GaugeMetricFamily("rates_newest_sheet_timestamp_seconds", "The date of the newest sheet.", value=day)
     contact = store.last_contact()
-    if contact is not None and contact.answered_at is not None:
-        yield GaugeMetricFamily(
-            "rates_answered_timestamp_seconds",
-            "When the Bank of Russia last answered with a sheet.",
-            value=contact.answered_at.timestamp(),
-        )
+    answered_at = contact.answered_at if contact else None
+    yield GaugeMetricFamily(
+        "rates_answered_timestamp_seconds",
+        "When the Bank of Russia last answered with a sheet; 0 where it never has.",
+        value=answered_at.timestamp() if answered_at else 0.0,
+    )
 
 
 def _requests() -> Iterator[Metric]:
@@ -109,12 +109,14 @@ def _requests() -> Iterator[Metric]:
 
 
 def _kafka() -> Iterator[Metric]:
-    lag = GaugeMetricFamily("kafka_lag", "Messages of a queue that its workers haven't finished.", labels=["queue"])
+    lag = GaugeMetricFamily(
+        "kafka_lag", "Messages of a queue that its workers haven't finished.", labels=["queue", "topic"]
+    )
     dead = GaugeMetricFamily("kafka_dead_letters", "Records among the dead letters.", labels=["topic"])
     with operate.connected(app) as operator:
         for row in operator.topics():
             if row.kind == "queue":
-                lag.add_metric([row.queue or row.topic], row.length)
+                lag.add_metric([row.queue or row.topic, row.topic], row.length)
             elif row.kind == "dead letters":
                 dead.add_metric([row.topic], row.length)
     yield lag

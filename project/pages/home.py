@@ -1,5 +1,6 @@
 """The page at the root: the newest rates with their changes, the converter, and the form that sends a rate."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -21,6 +22,7 @@ CARDS = ("USD", "EUR", "CNY")
 RUB = "RUB"
 # Amounts beyond these are a typing error.
 MOST_DIGITS = 18
+CODE = re.compile("[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +105,14 @@ def _found(rows: list[Row], changes: list[RateChange], query: str) -> list[Row]:
 
 def _converter(request: HttpRequest) -> dict[str, Any]:
     written = request.GET.get("amount", "100").strip()
-    source, target = request.GET.get("from", "USD").upper()[:3], request.GET.get("to", RUB).upper()[:3]
+    source, target = ((request.GET.get(name) or usual).upper()[:3] for name, usual in (("from", "USD"), ("to", RUB)))
     asked = {"amount": written, "source": source, "target": target}
     amount = _amount(written)
     if amount is None:
         return {**asked, "error": "amount"}
+    for code in (source, target):
+        if not CODE.fullmatch(code):
+            return {**asked, "error": code}
     try:
         done = convert(amount, source, target)
     except NoRate as error:
@@ -122,7 +127,7 @@ def _amount(written: str) -> Decimal | None:
         amount = Decimal("".join(written.split()).replace(",", "."))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 and amount.adjusted() < MOST_DIGITS else None
+    return amount if amount.is_finite() and amount >= 0 and abs(amount.adjusted()) < MOST_DIGITS else None
 
 
 def _places(done: Conversion) -> int:

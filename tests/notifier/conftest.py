@@ -73,11 +73,11 @@ def bot(standin: TelegramStandin, published: Callable[[], list[Any]]) -> Iterato
 
 
 def sheet(day: dt.date, **values: str) -> None:
-    """Store a sheet: USD="75.5273", and JPY="48.15" for 100."""
-    ids = {"USD": "R01235", "EUR": "R01239", "CNY": "R01375", "JPY": "R01820", "KZT": "R01335"}
+    """Store a sheet: USD="75.5273", JPY="48.15" for 100, and IRR="53.9256" for a million."""
+    ids = {"USD": "R01235", "EUR": "R01239", "CNY": "R01375", "JPY": "R01820", "KZT": "R01335", "IRR": "R01300"}
+    nominals = {"JPY": 100, "KZT": 100, "IRR": 1_000_000}
     rates = [
-        SheetRate(ids[code], "000", code, 100 if code in ("JPY", "KZT") else 1, code, Decimal(value))
-        for code, value in values.items()
+        SheetRate(ids[code], "000", code, nominals.get(code, 1), code, Decimal(value)) for code, value in values.items()
     ]
     save_sheet(Sheet(day, tuple(rates)))
 

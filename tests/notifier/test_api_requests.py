@@ -269,6 +269,22 @@ def test_between_two_tries_it_can_be_cancelled(api: Api, row: RateRequest) -> No
     assert requests.start_notifying(row.pk, "text", {}) is None
 
 
+def test_what_may_have_been_sent_cannot_be_cancelled(api: Api, row: RateRequest) -> None:
+    lease = requests.start_notifying(row.pk, "text", {})
+    assert lease
+    requests.release(row.pk, lease, maybe_sent=True)
+    assert cancel(api, row.pk).status_code == 409
+    again = requests.start_notifying(row.pk, "text", {})
+    assert again
+    requests.give_back(row.pk, again, dt.timedelta(seconds=3))  # this try didn't even begin
+    assert cancel(api, row.pk).status_code == 409
+
+
+@pytest.mark.parametrize("cursor", ["cD14", "cD0wMDAxLTAxLTAxVDAwOjAwJTJCMDA6MDE=", "cD0lMDA="])
+def test_a_cursor_that_is_none(api: Api, owner: dict[str, str], cursor: str) -> None:
+    assert api.get(f"/api/v1/rate-requests/?cursor={cursor}", **owner).status_code == 404
+
+
 def test_others_may_not_cancel(api: Api, owner: dict[str, str], row: RateRequest) -> None:
     pk = api.post(GOOD, **owner).json()["id"]
     for who in ({}, bearer()):

@@ -12,7 +12,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from notifier import delivery, owners, requests
+from notifier import delivery, owners, requests, tasks
 from notifier.backends import Backend, PermanentError, TemporaryError, memory
 from notifier.models import RateRequest
 from notifier.tasks import notify
@@ -248,6 +248,40 @@ def test_a_database_that_is_away_before_the_message(
     monkeypatch.setattr(requests, "start_notifying", fails_at_first)
     result = notify.apply(args=(found, str(row.pk)))
     assert result.successful()
+    assert (again(row).status, len(outbox)) == ("delivered", 1)
+
+
+def test_a_database_that_hangs_after_the_message(
+    row: RateRequest, found: dict[str, Any], outbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the soft limit, and the next task's until its own: it is written down in the end, and sent once."""
+    deliver, errors = requests.deliver, [SoftTimeLimitExceeded(), SoftTimeLimitExceeded()]
+
+    def hangs(request_id: str) -> bool:
+        if errors:
+            raise errors.pop()
+        return deliver(request_id)
+
+    monkeypatch.setattr(requests, "deliver", hangs)
+    monkeypatch.setattr(delivery, "connection", Mock())
+    monkeypatch.setattr(tasks, "connection", Mock())
+    assert notify.apply(args=(found, str(row.pk))).successful()
+    assert (again(row).status, again(row).possible_repeats, len(outbox)) == ("delivered", 0, 1)
+
+
+def test_a_database_that_hangs_before_the_message(
+    row: RateRequest, found: dict[str, Any], outbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_tell, errors = requests.to_tell, [SoftTimeLimitExceeded()]
+
+    def hangs(request_id: str) -> RateRequest | None:
+        if errors:
+            raise errors.pop()
+        return to_tell(request_id)
+
+    monkeypatch.setattr(requests, "to_tell", hangs)
+    monkeypatch.setattr(tasks, "connection", Mock())
+    assert notify.apply(args=(found, str(row.pk))).successful()
     assert (again(row).status, len(outbox)) == ("delivered", 1)
 
 

@@ -13,9 +13,10 @@ from django.db import connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from notifier import alerts, chats, due, messages, subscriptions
+from notifier import alerts, chats, digest, due, messages, subscriptions
 from notifier.models import Alert, Chat, Message, Subscription
 from notifier.tasks import send_due
+from rates.store import note_contact
 from tests.notifier.conftest import sheet
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -153,6 +154,77 @@ def test_a_rate_of_a_hundred_units_is_taken_for_one(chat: Chat) -> None:
     assert rate == Decimal("0.4815")
     sheet(SUNDAY, JPY="50.0100")
     assert due.send_due()["alerts"] == 1
+
+
+def test_a_tiny_change_of_a_tiny_rate_has_two_lines(chat: Chat) -> None:
+    """A rial is 0.0000539256 roubles, and 0.0005 % of that are less than the last place of a line."""
+    sheet(SUNDAY, IRR="53.9256", USD="75.5273")
+    alerts.add(chat, "IRR", "change", Decimal("0.0005"))
+    alerts.add(chat, "USD", "above", Decimal(76))
+    sheet(MONDAY, IRR="53.9300", USD="77.0000")
+    assert due.send_due()["alerts"] == 2
+    moved = Alert.objects.get(char_code="IRR")
+    assert moved.low is not None and moved.high is not None and moved.low < Decimal("0.00005393") < moved.high
+
+
+def test_an_alert_that_cannot_fire_holds_up_no_other(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    alerts.add(chat, "CNY", "change", Decimal(1))
+    alerts.add(chat, "USD", "change", Decimal(1))
+    sheet(SUNDAY, CNY="20.0000", USD="80.0000")
+    real = alerts.lines
+
+    def one_place(kind: str, threshold: Decimal, rate: Decimal) -> dict[str, Decimal | None]:
+        """Of the yuan the database refuses it."""
+        return {"low": rate, "high": rate} if rate == 20 else real(kind, threshold, rate)
+
+    monkeypatch.setattr(alerts, "lines", one_place)
+    assert due.send_due()["alerts"] == 1
+    assert [text[:5] for text in texts_of("alert")] == ["🔔 USD"]
+
+
+def test_alerts_go_out_though_the_digests_fail(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    alerts.add(chat, "USD", "above", Decimal(76))
+    sheet(SUNDAY, USD="77")
+
+    def fails(batch: int) -> int:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(subscriptions, "send_due", fails)
+    with pytest.raises(KeyError, match="a defect"):
+        due.send_due()
+    assert len(texts_of("alert")) == 1
+
+
+def test_a_digest_says_whether_there_may_be_a_newer_sheet(chat: Chat) -> None:
+    """However many sheets of the last weeks are missing: after an installation nearly all of them are."""
+    sheet(dt.date(2016, 4, 23), USD="66.0000")
+    with time_machine.travel(dt.datetime(2026, 4, 25, 9, 0, tzinfo=dt.UTC), tick=False):
+        assert "не получены" in digest.text(["USD"])
+        note_contact(timezone.now())
+        assert "не получены" not in digest.text(["USD"])
+
+
+def test_what_a_group_has_chosen_goes_along_whichever_update_comes_first(db: None) -> None:
+    chats.seen(-5)
+    chats.speak(-5, "en")
+    chats.toggle_favourite(-5, "KZT")
+    chats.seen(-1005, "ru")  # the supergroup's own update made its row
+    chats.follow(-5, -1005)
+    moved = Chat.objects.get(pk=-1005)
+    assert (moved.language, moved.favourites) == ("en", ["USD", "EUR", "CNY", "KZT"])
+
+
+def test_what_a_supergroup_has_chosen_itself_stays(db: None) -> None:
+    """We hear of the move late: by a message that Telegram sends back."""
+    chats.seen(-5)
+    chats.toggle_favourite(-5, "KZT")
+    Chat.objects.filter(pk=-5).update(zone="Asia/Almaty")
+    chats.seen(-1005, "en")
+    chats.toggle_favourite(-1005, "JPY")
+    Chat.objects.filter(pk=-1005).update(created_at=timezone.now() - dt.timedelta(days=1))
+    chats.follow(-5, -1005)
+    kept = Chat.objects.get(pk=-1005)
+    assert (kept.language, kept.zone, "JPY" in kept.favourites) == ("en", "Asia/Almaty", True)
 
 
 def test_beat_runs_it(db: None) -> None:

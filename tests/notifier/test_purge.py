@@ -29,8 +29,9 @@ def make(status: str, created: float, ended: float | None) -> RateRequest:
 def test_what_ended_long_ago_goes_and_all_else_stays() -> None:
     make("delivered", 91, 91)
     make("failed", 100, 95)
+    make("cancelled", 91, 91)
     kept = [make("delivered", 91, 89), make("failed", 1, 1), make("accepted", 400, None), make("notifying", 91, None)]
-    assert purge() == 2
+    assert purge() == 3
     assert set(RateRequest.objects.values_list("pk", flat=True)) == {row.pk for row in kept}
     assert purge() == 0
 

@@ -145,7 +145,7 @@ def test_while_telegram_is_slow_one_process_waits_for_it(
         with pytest.raises(Busy) as told:
             send()
         another.delete(patience.TURN)
-        assert told.value.retry_after == patience.ASK_AGAIN
+        assert patience.ASK_AGAIN[0] <= (told.value.retry_after or 0) <= patience.ASK_AGAIN[1]
         send()
         assert not another.exists(patience.TURN)
     assert len(standin.messages) == 2

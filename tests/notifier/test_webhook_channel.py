@@ -68,6 +68,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(autouse=True)
+def nobody_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process knows of hosts outlives a test."""
+    monkeypatch.setattr(patience, "_slow_until", {})
+    monkeypatch.setattr(patience, "_trusted_until", {})
+
+
 @pytest.fixture
 def receiver(settings: Any) -> Iterator[Receiver]:
     settings.WEBHOOK_ALLOW_HTTP = settings.WEBHOOK_ALLOW_PRIVATE = True
@@ -137,7 +144,7 @@ def test_a_receiver_that_drips_is_cut_off(receiver: Receiver, settings: Any) -> 
 def test_while_a_host_is_slow_one_process_waits_for_it(
     receiver: Receiver, empty_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_slow_until", {})
+    patience._trusted_until["The webhook's host localhost"] = time.monotonic() + 30
     monkeypatch.setattr(patience, "SLOW_SHARE", 0.0)  # any call is slow
     webhook.send(receiver.url(), "secret", "id", {})
     monkeypatch.setattr(patience, "SLOW_SHARE", 1.0)
@@ -149,6 +156,37 @@ def test_while_a_host_is_slow_one_process_waits_for_it(
         another.delete(patience.TURN)
     webhook.send(receiver.url(), "secret", "id", {})
     assert len(receiver.got) == 3
+
+
+def test_while_one_host_is_slow_those_that_are_not_known_wait_for_their_turn(
+    receiver: Receiver, empty_redis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred dead hosts, each called for the first time, would else keep all processes waiting."""
+    monkeypatch.setattr(patience, "SLOW_SHARE", 1.0)
+    webhook.send(receiver.url(host="localhost"), "secret", "id", {})  # it answers well
+    patience._slow_until["webhooks"] = time.monotonic() + 30
+    with redis.Redis.from_url(empty_redis) as another:
+        another.set(patience.TURN, "1")
+        with pytest.raises(Busy):
+            webhook.send(receiver.url(), "secret", "id", {})
+        webhook.send(receiver.url(host="localhost"), "secret", "id", {})
+        another.delete(patience.TURN)
+    webhook.send(receiver.url(), "secret", "id", {})
+    assert len(receiver.got) == 3
+
+
+def test_a_name_that_nobody_answers_for(receiver: Receiver, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.WEBHOOK_TIMEOUT_SECONDS = 0.1
+    end, real = threading.Event(), socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        return end.wait(10) if host == "slow.example" else real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(TemporaryError, match=r"was not found within 0\.1 s") as told:
+        webhook.send(receiver.url(host="slow.example"), "secret", "id", {})
+    end.set()
+    assert not told.value.maybe_sent
 
 
 def test_nobody_there(settings: Any, receiver: Receiver) -> None:

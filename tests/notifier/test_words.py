@@ -56,6 +56,7 @@ def test_what_is_asked(text: str, asked: Asked | None) -> None:
         *[("1", "1"), ("1.5", "1.5"), ("1,5", "1.5"), ("1,000", "1000"), ("1.000", "1"), ("0,125", "0.125")],
         *[("1,000.50", "1000.5"), ("1.000,50", "1000.5"), ("1'000'000", "1000000"), ("1,000,000", "1000000")],
         *[("0", None), ("9" * 16, None), ("1.1234567", None), ("1.0.0,0,0", None)],
+        *[("15.05.2024", None), ("1,00,000", None), ("1.000.000", "1000000")],
     ],
 )
 def test_numbers(text: str, value: str | None) -> None:
@@ -103,7 +104,9 @@ def test_changes(text: str) -> None:
     assert plans.parse_rule(text) == ("USD", "change", Decimal(2))
 
 
-@pytest.mark.parametrize("text", ["usd ±2", "usd > 2%", "usd ±100%", "rub > 1", "usd >", "usd 5", "usdt > 5"])
+@pytest.mark.parametrize(
+    "text", ["usd ±2", "usd > 2%", "usd ±100%", "rub > 1", "usd >", "usd 5", "usdt > 5", "usd > 1000000000"]
+)
 def test_no_rules(text: str) -> None:
     assert plans.parse_rule(text) is None
 

@@ -182,7 +182,7 @@ def named(expression: str) -> set[str]:
 
 
 def test_alerts_and_dashboard_ask_for_what_is_told() -> None:
-    """Scraped from a run of all parts by tests/run/test_prometheus.py, which compares with the same list."""
+    """Scraped from a run of all parts by tests/run/test_life.py, which compares with the same list."""
     asked = set().union(*(named(expression) for expression in expressions().values()))
     assert len(asked) > 12
     assert asked - {"up"} <= declared()

@@ -81,6 +81,10 @@ def test_search_needs_no_script(client: Client, stored: None) -> None:
         ("amount=NaN", "Сумма — это число"),
         ("amount=", "Сумма — это число"),
         ("amount=1&from=ZZZ", "Нет курса:"),
+        ("amount=1&from=%00", "Нет курса:"),
+        ("amount=100&from=&to=", "7 552,73 RUB"),
+        ("amount=1e-999999", "Сумма — это число"),
+        ("amount=0", "0,00 RUB"),
     ],
 )
 def test_the_converter_needs_no_script(client: Client, stored: None, query: str, told: str) -> None:

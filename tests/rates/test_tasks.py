@@ -12,7 +12,9 @@ from rates.cbr import CbrUnavailable
 from rates.changes import with_changes
 from rates.models import StoredSheet
 from rates.quotes import NoRates, Quote
-from rates.store import newest_stored_date
+from rates.schedule import DAY
+from rates.sheets import parse_sheet
+from rates.store import add_sheet, newest_stored_date
 from rates.tasks import fetch_rate, prewarm
 from tests.standins.cbr import CbrStandin, wire_sheet
 
@@ -113,6 +115,23 @@ def test_a_sheet_before_that_does_not_come_is_asked_for_the_next_time(cbr: CbrSt
     prewarm.apply().get()
     assert asked_days(cbr) == [None, "24/04/2026"] * 2
     assert [sheet.date for sheet in StoredSheet.objects.all()] == [SATURDAY]
+
+
+def test_after_a_day_without_us_the_sheet_of_that_day_is_fetched(cbr: CbrStandin, friday: None) -> None:
+    """Thursday's is stored, but a change since Thursday is no change since the sheet before."""
+    add_sheet(parse_sheet(wire_sheet(FRIDAY - DAY, [("R01235", "840", "USD", 1, "Доллар США", "70,0000")])))
+    prewarm.apply().get()
+    (usd,) = with_changes(codes=["USD"])
+    assert usd.previous_date == FRIDAY
+
+
+def test_a_holiday_that_was_moved_is_not_asked_for_again_and_again(cbr: CbrStandin) -> None:
+    """Asked for Friday's the Bank answers with the sheet that was in force, Thursday's."""
+    thursday = FRIDAY - DAY
+    cbr.sheets[thursday] = wire_sheet(thursday, [("R01235", "840", "USD", 1, "Доллар США", "75,0000")])
+    for _ in range(3):
+        prewarm.apply().get()
+    assert asked_days(cbr) == [None, "24/04/2026", None, None]
 
 
 def test_a_prewarmed_rate_needs_no_question(cbr: CbrStandin) -> None:

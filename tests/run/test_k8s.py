@@ -121,3 +121,24 @@ def test_nobody_is_root_or_writes_to_the_image() -> None:
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
         assert pod["automountServiceAccountToken"] is False
+
+
+def test_prometheus_finds_each_part_by_its_name() -> None:
+    """Debian's promtool knows no clusters; this is what of it can be told without."""
+    (job,) = yaml.safe_load((ROOT / "deploy/prometheus/kubernetes.yml").read_text())["scrape_configs"]
+    sources = {label for rule in job["relabel_configs"] for label in rule["source_labels"]}
+    compose = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    scraped = set()
+    for deployment in DEPLOYMENTS.values():
+        metadata, (container,) = deployment["template"]["metadata"], deployment["template"]["spec"]["containers"]
+        assert metadata["annotations"] == {"prometheus.io/scrape": "true", "prometheus.io/port": "9464"}
+        assert {"name": "metrics", "containerPort": 9464} in container["ports"]
+        scraped.add(metadata["labels"]["part"])
+    assert scraped == {one["job_name"] for one in compose}
+    assert sources == {
+        "__meta_kubernetes_pod_annotation_prometheus_io_scrape",
+        "__meta_kubernetes_pod_annotation_prometheus_io_port",
+        "__meta_kubernetes_pod_container_port_name",
+        "__meta_kubernetes_pod_ip",
+        "__meta_kubernetes_pod_label_part",
+    }

@@ -26,9 +26,8 @@ Start = Callable[..., Run]
 # Real processes that start three times one after the other, on a busy machine.
 pytestmark = pytest.mark.timeout(900)
 PARTS = ["web", "worker-rates", "worker-notifications", "beat", "relay"]
-# The Bank of Russia can't be asked here and there is no bot; of what is counted by labels, a metric is there with its
-# first value.
-NOT_IN_THIS_RUN = {"bot_updates_total", "rates_answered_timestamp_seconds", "kafka_dead_letters"}
+# There is no bot; of what is counted by labels, a metric is there with its first value.
+NOT_IN_THIS_RUN = {"bot_updates_total", "kafka_dead_letters"}
 # With as many free ones after it as there are parts, where none of the other tests looks for a free one meanwhile.
 METRICS_PORT = next(port for port in range(32000, 32700, 10) if all(ports.is_free(port + i) for i in range(7)))
 
