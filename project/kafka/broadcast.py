@@ -96,11 +96,13 @@ class BroadcastReader:
 
     def take(self) -> Broadcast | None:
         """The next record, None where none is ready. Raises what ended the thread."""
+        if not self._ready:  # asked on each turn of an event loop, nearly always in vain
+            if self._error is not None:
+                raise self._error
+            return None
         try:
             return self._ready.popleft()
-        except IndexError:
-            if self._error is not None:
-                raise self._error from None
+        except IndexError:  # its thread has just made room
             return None
 
     def has_read(self, ends: Mapping[str, int]) -> bool:
