@@ -109,6 +109,7 @@ class Relay:
         # Before the look: what rings after it has come too late for it.
         self._bell.clear()
         while not self._stopping:
+            ready.touch()  # a long backlog behind a slow broker is no hang
             limit = CAREFUL if self._failures else BATCH
             batch = publish_due(limit)
             if batch.failed:
