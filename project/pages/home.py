@@ -1,6 +1,5 @@
 """The page at the root: the newest rates with their changes, the converter, and the form that sends a rate."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from project.pages.preferences import preference, render
 from rates import store
+from rates.api.queries import CODE
 from rates.changes import RateChange, with_changes
 from rates.conversion import Conversion, NoRate, convert
 from rates.money import exact_unit_value
@@ -22,7 +22,6 @@ CARDS = ("USD", "EUR", "CNY")
 RUB = "RUB"
 # Amounts beyond these are a typing error.
 MOST_DIGITS = 18
-CODE = re.compile("[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True)
